@@ -1,0 +1,1 @@
+"""Channels: each knows one platform and nothing of models."""

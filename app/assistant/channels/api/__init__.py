@@ -1,0 +1,3 @@
+"""An API in OpenAI's shape, for programs."""
+
+PLATFORM = "api"

@@ -1,0 +1,155 @@
+"""GET /v1/models and POST /v1/chat/completions."""
+
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from assistant.channels.api import PLATFORM, shapes
+from assistant.channels.api.requests import InvalidRequestError, read_request
+from assistant.channels.base import Intake
+from assistant.messages import Incoming
+from assistant.progress import Progress, Watch
+from assistant.store.outbox import Reply
+from assistant.web.connection import is_closed
+from assistant.web.errors import Refused
+from assistant.web.limits import json_object
+
+# How often a waiting call looks for a reply that another process has made, and for its caller.
+LOOK_SECONDS = 0.5
+# nginx passes an event stream on piece by piece only if it is told so (nginx.org, ngx_http_proxy_module).
+STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+TIMEOUT = ("the model did not answer in time", "server_error", None, "timeout")
+FAILED = ("the model could not answer this request", "server_error")
+
+
+def _error(
+    status: int, message: str, kind: str, parameter: str | None = None, code: str | None = None
+) -> Response:
+    response = jsonify(shapes.error(message, kind, parameter, code))
+    response.status_code = status
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if status in {429, 503, 504}:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def blueprint(
+    intake: Intake,
+    fetch: Callable[[int], Reply | None],
+    progress: Progress,
+    *,
+    token: str,
+    model: str,
+    deadline_seconds: float,
+    limit: int,
+) -> Blueprint:
+    """Return the blueprint.
+
+    Args:
+        intake: where messages go.
+        fetch: returns the reply to a message, once there is one.
+        progress: shows an answer while it is made, and tells the worker when its caller is gone.
+        token: the bearer token.
+        model: the model's name.
+        deadline_seconds: how long a call waits for its answer.
+        limit: how many calls may wait at once; more get 429.
+    """
+    routes = Blueprint("api", __name__, url_prefix="/v1")
+    slots = threading.BoundedSemaphore(limit)
+    started = int(time.time())
+
+    @routes.before_request
+    def authenticate() -> Response | None:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
+            return None
+        return _error(
+            401, "the bearer token is missing or wrong", "invalid_request_error", code="invalid_api_key"
+        )
+
+    @routes.errorhandler(Refused)
+    def refused(error: Refused) -> Response:
+        return _error(error.status, error.message, "invalid_request_error", code=error.code)
+
+    @routes.get("/models")
+    def models() -> Response:
+        entry = {"id": model, "object": "model", "created": started, "owned_by": "local"}
+        return jsonify(object="list", data=[entry])
+
+    @routes.post("/chat/completions")
+    def completions() -> Response:
+        body, _ = json_object()
+        try:
+            wanted = read_request(body)
+        except InvalidRequestError as error:
+            return _error(400, error.message, "invalid_request_error", error.parameter)
+        if not slots.acquire(blocking=False):
+            return _error(
+                429,
+                "too many requests are waiting; try again later",
+                "rate_limit_error",
+                code="rate_limit_exceeded",
+            )
+        with ExitStack() as held:
+            held.callback(slots.release)
+            number = secrets.token_hex(16)
+            watch = held.enter_context(progress.watching(number))
+            form = shapes.Shapes(number, model, usage_in_chunks=wanted.include_usage)
+            items = _follow(_send(number, wanted.payload), watch, request.environ)
+            if not wanted.stream:
+                return _whole(form, items)
+            response = Response(_stream(form, items), mimetype="text/event-stream", headers=STREAM_HEADERS)
+            # Also runs when the caller goes away before the first piece.
+            response.call_on_close(held.pop_all().close)
+            return response
+
+    def _send(number: str, payload: dict[str, Any]) -> int | None:
+        text = payload["messages"][-1]["content"]
+        return intake.accept(Incoming(PLATFORM, number, number, text, payload=payload))
+
+    def _follow(inbox_id: int | None, watch: Watch, environ: Mapping[str, Any]) -> Iterator[str | Reply]:
+        """Yield the pieces of the answer and at last the reply; without a reply, it did not come in time."""
+        deadline = time.monotonic() + deadline_seconds
+        while inbox_id is not None and time.monotonic() < deadline:
+            if piece := watch.next(LOOK_SECONDS):
+                yield piece
+            elif (reply := fetch(inbox_id)) is not None:
+                yield reply
+                return
+            elif is_closed(environ):
+                return
+
+    return routes
+
+
+def _whole(form: shapes.Shapes, items: Iterator[str | Reply]) -> Response:
+    for item in items:
+        if isinstance(item, Reply):
+            return _error(503, *FAILED) if item.failed else jsonify(form.whole(item))
+    return _error(504, *TIMEOUT)
+
+
+def _stream(form: shapes.Shapes, items: Iterator[str | Reply]) -> Iterator[str]:
+    yield form.beginning()
+    shown = 0
+    for item in items:
+        if isinstance(item, str):
+            shown += len(item)
+            yield form.piece(item)
+        elif item.failed:
+            yield shapes.event(shapes.error(*FAILED))
+            return
+        else:
+            # All of it, when another process made the answer.
+            if rest := item.text[shown:]:
+                yield form.piece(rest)
+            yield form.end(item)
+            return
+    yield shapes.event(shapes.error(*TIMEOUT))

@@ -1,0 +1,3 @@
+"""Feishu (Lark): events by webhook, replies by the open platform's API."""
+
+PLATFORM = "feishu"

@@ -1,0 +1,3 @@
+"""Telegram: updates by webhook or polling, replies by the Bot API."""
+
+PLATFORM = "telegram"

@@ -1,0 +1,1 @@
+"""Inference: turning a conversation into the next answer. It knows nothing of channels."""

@@ -1,0 +1,222 @@
+"""Building all parts from the settings, starting them and stopping them."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from assistant.channels import feishu, telegram
+from assistant.channels.api.routes import blueprint as api_blueprint
+from assistant.channels.base import Intake
+from assistant.channels.feishu.channel import FeishuChannel
+from assistant.channels.feishu.client import FeishuClient
+from assistant.channels.telegram.channel import TelegramChannel, TelegramPolling
+from assistant.channels.telegram.client import TelegramClient
+from assistant.channels.web_chat.routes import blueprint as web_chat_blueprint
+from assistant.inference.backend import Options
+from assistant.inference.embedded import EmbeddedBackend, LoadedModel
+from assistant.logs import Log
+from assistant.messages import Incoming, Turn
+from assistant.metrics import Metrics
+from assistant.progress import Progress
+from assistant.sender import Sender
+from assistant.settings import Settings
+from assistant.store import Database, Inbox, Outbox, migrate
+from assistant.texts import clean
+from assistant.web import health
+from assistant.web.factory import make_app
+from assistant.worker import Worker
+
+log = Log(__name__)
+# gunicorn's code for "do not start me again": the whole process ends instead of trying for ever.
+BOOT_ERROR = 3
+DATABASE_PATIENCE_SECONDS = 60.0
+# Threads that answer commands while all others wait for the model.
+SPARE_WORKERS = 2
+
+
+def _load(settings: Settings) -> Callable[[], LoadedModel]:
+    def load() -> LoadedModel:
+        from assistant.inference.model import Model
+
+        return Model(
+            settings.model_path,
+            context_tokens=settings.context_tokens,
+            threads=settings.threads,
+            parallel=settings.parallel,
+            system=[Turn("system", settings.system_prompt)],
+        )
+
+    return load
+
+
+def _model_failed(error: Exception) -> None:
+    log.exception(
+        "MODEL_PATH: the model could not be loaded or warmed up: check that it is a whole GGUF file, that "
+        "ASSISTANT_SYSTEM_PROMPT fits into ASSISTANT_CONTEXT_TOKENS, and the container's memory limit",
+        error=type(error).__name__,
+    )
+    os._exit(BOOT_ERROR)
+
+
+class Runtime:
+    """All parts of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Build the parts; nothing runs yet and nothing is opened."""
+        self.settings = settings
+        self.metrics = Metrics()
+        self.database = Database(settings.database_url)
+        self.inbox = Inbox(self.database, settings.lease_seconds)
+        self.outbox = Outbox(self.database, settings.lease_seconds * 3)
+        system = Turn("system", settings.system_prompt)
+        workers = settings.parallel + SPARE_WORKERS
+        self.backend = EmbeddedBackend(_load(settings), [system], _model_failed, limit=workers)
+        self.progress = Progress()
+        self.channels = self._channels()
+        self.worker = Worker(
+            self.inbox,
+            self.backend,
+            self.metrics,
+            options=Options(
+                settings.max_tokens, settings.temperature, float(settings.request_deadline_seconds)
+            ),
+            system_prompt=settings.system_prompt,
+            heartbeat_seconds=settings.lease_seconds / 4,
+            push=self.channels,
+            threads=workers,
+            progress=self.progress,
+        )
+        self.sender = Sender(self.outbox, {name: c.client for name, c in self.channels.items()}, self.metrics)
+        self.worker.on_reply = self.sender.wake
+        self.metrics.add_gauges(self._gauges)
+
+    def _channels(self) -> dict[str, FeishuChannel | TelegramChannel]:
+        settings, secrets = self.settings, self.settings.secrets
+        channels: dict[str, FeishuChannel | TelegramChannel] = {}
+        if settings.feishu_enabled:
+            channels[feishu.PLATFORM] = FeishuChannel(
+                FeishuClient(
+                    settings.feishu_base_url, settings.feishu_app_id, secrets.get("feishu_app_secret")
+                ),
+                secrets.get("feishu_encrypt_key"),
+                secrets.get("feishu_verification_token"),
+            )
+        if settings.telegram_enabled:
+            client = TelegramClient(settings.telegram_base_url, secrets.get("telegram_bot_token"))
+            if settings.telegram_mode == "polling":
+                channels[telegram.PLATFORM] = TelegramPolling(
+                    client, self.accept, self.inbox.cursor, self.inbox.set_cursor
+                )
+            else:
+                channels[telegram.PLATFORM] = TelegramChannel(
+                    client,
+                    settings.telegram_webhook_path,
+                    secrets.get("telegram_secret_token"),
+                    settings.public_url,
+                )
+        return channels
+
+    def accept(self, message: Incoming, cursor: tuple[str, int] | None = None) -> int | None:
+        """Commit ``message``, count it and wake the worker; None for a duplicate."""
+        number = self.inbox.accept(clean(message), cursor)
+        if number is None:
+            self.metrics.duplicates.labels(message.platform).inc()
+            log.info("duplicate", platform=message.platform)
+            return None
+        self.metrics.received.labels(message.platform).inc()
+        log.info("received", platform=message.platform, inbox_id=number, kind=message.kind.value)
+        self.worker.wake()
+        return number
+
+    def app(self) -> Flask:
+        """Return the HTTP application."""
+        intake = Intake(self.accept)
+        blueprints: list[Blueprint] = [health.blueprint(self.alive, self.readiness, self.metrics.registry)]
+        for channel in self.channels.values():
+            routes = channel.blueprint(intake)
+            if routes is not None:
+                blueprints.append(routes)
+        if self.settings.web_chat_enabled:
+            blueprints.append(web_chat_blueprint(intake, self.outbox.transcript, self.outbox.unanswered))
+        if self.settings.api_enabled:
+            blueprints.append(
+                api_blueprint(
+                    intake,
+                    self.outbox.reply_to,
+                    self.progress,
+                    token=self.settings.secrets.get("api_token"),
+                    model=self.settings.model_path.stem,
+                    deadline_seconds=float(self.settings.request_deadline_seconds),
+                    limit=self.settings.api_calls,
+                )
+            )
+        return make_app(blueprints, self.metrics, self.settings.max_body_bytes)
+
+    def migrate(self) -> None:
+        """Bring the tables up to date; waits a while for a database that is not there yet.
+
+        Raises:
+            SQLAlchemyError: it still is not.
+        """
+        deadline = time.monotonic() + DATABASE_PATIENCE_SECONDS
+        while True:
+            try:
+                return migrate(self.database)
+            except SQLAlchemyError as error:
+                if self.database.is_sqlite or time.monotonic() > deadline:
+                    raise
+                log.warning("the database is not ready yet", error=type(error).__name__)
+                time.sleep(2)
+
+    def start(self) -> None:
+        """Start all threads; call it in the process that serves, after it was forked."""
+        self.backend.start()
+        self.worker.start()
+        self.sender.start()
+        for channel in self.channels.values():
+            channel.start()
+
+    def stop(self) -> None:
+        """Stop all threads: take nothing new, give back what is not finished, finish what is being sent."""
+        for channel in self.channels.values():
+            if isinstance(channel, TelegramPolling):
+                channel.stop()
+        self.backend.stop()
+        self.worker.stop()
+        self.sender.stop()
+        for channel in self.channels.values():
+            if not isinstance(channel, TelegramPolling):
+                channel.stop()
+        self.database.close()
+
+    def alive(self) -> bool:
+        """Whether all background threads run."""
+        return self.worker.alive and self.sender.alive
+
+    def readiness(self) -> dict[str, bool]:
+        """Return the parts that must be ready, by name."""
+        try:
+            self.database.ping()
+            database = True
+        except SQLAlchemyError:
+            database = False
+        return {"model": self.backend.ready, "database": database, "threads": self.alive()}
+
+    def _gauges(self) -> dict[str, tuple[str, float]]:
+        gauges: dict[str, tuple[str, Any]] = {
+            "assistant_ready": ("1 when the model is loaded and warm", float(self.backend.ready))
+        }
+        try:
+            gauges["assistant_inbox_waiting"] = ("Messages that are not answered yet", self.inbox.waiting())
+            gauges["assistant_outbox_waiting"] = ("Replies that are not sent yet", self._outbox_waiting())
+            gauges["assistant_dead_letters"] = ("Messages and replies given up", self.outbox.dead_letters())
+        except SQLAlchemyError as error:
+            log.warning("the database did not answer a scrape", error=type(error).__name__)
+        return gauges
+
+    def _outbox_waiting(self) -> int:
+        return self.outbox.waiting(list(self.channels))

@@ -1,0 +1,106 @@
+"""The sender: takes replies out of the outbox and hands them to their channel."""
+
+from collections.abc import Mapping
+
+from assistant.channels.base import PermanentError, Push, TransientError
+from assistant.logs import Log
+from assistant.loops import Loop, Loops
+from assistant.metrics import Metrics
+from assistant.store import Delivery, Outbox
+
+log = Log(__name__)
+MAX_ATTEMPTS = 12
+FIRST_DELAY_SECONDS = 1.0
+LONGEST_DELAY_SECONDS = 300.0
+
+
+def delay_after(attempts: int) -> float:
+    """Return how long to wait after the failed try number ``attempts`` (from 1), in seconds."""
+    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** (attempts - 1))
+
+
+class Sender:
+    """Sends replies, each platform on its own thread: one that is down does not hold up another."""
+
+    def __init__(self, outbox: Outbox, channels: Mapping[str, Push], metrics: Metrics) -> None:
+        """Send for ``channels`` (platform -> channel)."""
+        self._outbox = outbox
+        self._metrics = metrics
+        self._loops = Loops(
+            Loop(f"send-{platform}", lambda p=platform, c=channel: self.step(p, c))  # type: ignore[misc]  # mypy cannot infer defaults
+            for platform, channel in channels.items()
+        )
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._loops.start()
+
+    def wake(self) -> None:
+        """Look into the outbox now."""
+        self._loops.wake()
+
+    def stop(self) -> None:
+        """Finish what is being sent and stop the threads."""
+        self._loops.stop(10)
+
+    @property
+    def alive(self) -> bool:
+        """Whether all threads run."""
+        return self._loops.alive
+
+    def step(self, platform: str, channel: Push) -> bool:
+        """Send one reply; returns whether there was one."""
+        delivery = self._outbox.claim([platform])
+        if delivery is None:
+            return False
+        try:
+            self._send(delivery, channel)
+        except PermanentError as error:
+            self._give_up(delivery, error.reason)
+        except TransientError as error:
+            self._later(delivery, error)
+        except Exception as error:
+            log.exception("fault while sending", outbox_id=delivery.outbox_id, platform=platform)
+            self._later(delivery, TransientError(type(error).__name__))
+        return True
+
+    def _send(self, delivery: Delivery, channel: Push) -> None:
+        parts = channel.split(delivery.text)
+        for number, part in enumerate(parts):
+            if number < delivery.parts_sent:
+                continue
+            key = delivery.idempotency_key if number == 0 else f"{delivery.idempotency_key}-{number}"
+            channel.send(delivery.chat, part, delivery.reply_to if number == 0 else "", key)
+            if not self._outbox.part_sent(delivery, number + 1) or not self._outbox.heartbeat(delivery):
+                log.warning("a lease was lost while sending", outbox_id=delivery.outbox_id)
+                return
+        self._outbox.sent(delivery)
+        self._metrics.delivered.labels(delivery.platform, "sent").inc()
+        log.info("sent", outbox_id=delivery.outbox_id, platform=delivery.platform, parts=len(parts))
+
+    def _later(self, delivery: Delivery, error: TransientError) -> None:
+        if error.retry_after is not None:
+            # The platform asked for patience: obeying is no failure of this reply.
+            self._outbox.retry(delivery, error.retry_after, count=False)
+            delay = error.retry_after
+        elif delivery.attempts >= MAX_ATTEMPTS:
+            self._give_up(delivery, error.reason)
+            return
+        else:
+            delay = delay_after(delivery.attempts)
+            self._outbox.retry(delivery, delay)
+        self._metrics.delivered.labels(delivery.platform, "retry").inc()
+        log.warning(
+            "sending failed and will be tried again",
+            outbox_id=delivery.outbox_id,
+            platform=delivery.platform,
+            reason=error.reason,
+            in_seconds=delay,
+        )
+
+    def _give_up(self, delivery: Delivery, reason: str) -> None:
+        self._outbox.give_up(delivery, reason)
+        self._metrics.delivered.labels(delivery.platform, "dead").inc()
+        log.error(
+            "a reply was given up", outbox_id=delivery.outbox_id, platform=delivery.platform, reason=reason
+        )

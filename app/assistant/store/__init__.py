@@ -1,0 +1,8 @@
+"""The store: the only place where state lives, so that the process may be killed at any instruction."""
+
+from assistant.store.database import Database
+from assistant.store.inbox import Claim, Inbox
+from assistant.store.migrate import migrate
+from assistant.store.outbox import Delivery, Outbox
+
+__all__ = ["Claim", "Database", "Delivery", "Inbox", "Outbox", "migrate"]

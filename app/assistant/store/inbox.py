@@ -1,0 +1,288 @@
+"""The inbox: what was received, claimed under a lease, finished together with its reply."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, aliased
+
+from assistant.messages import Incoming, Kind, Turn
+from assistant.store.database import Database
+from assistant.store.models import (
+    DEAD,
+    DONE,
+    PENDING,
+    Conversation,
+    Cursor,
+    DeadLetter,
+    HistoryRow,
+    InboxRow,
+    OutboxRow,
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One message that this process alone may answer while its lease holds."""
+
+    inbox_id: int
+    conversation_id: int
+    platform: str
+    chat: str
+    kind: Kind
+    text: str
+    reply_to: str
+    payload: dict[str, Any]
+    attempts: int
+    token: str
+
+
+class LeaseLost(Exception):
+    """The lease ran out, somebody else may hold the conversation, and what was made is thrown away."""
+
+
+class Inbox:
+    """Messages on their way from a channel to the worker."""
+
+    def __init__(self, database: Database, lease_seconds: float) -> None:
+        """Use ``database``; a claim holds for ``lease_seconds`` after its last heartbeat."""
+        self._database = database
+        self._lease = lease_seconds
+
+    def accept(self, message: Incoming, cursor: tuple[str, int] | None = None) -> int | None:
+        """Commit ``message`` and, in the same transaction, ``cursor`` (name, value).
+
+        Returns:
+            The row's id, or None when (platform, message id) is already there.
+        """
+        # Two requests with the same message, or two first messages of a chat, may race on PostgreSQL:
+        # the unique constraint stops one of them, and its second try finds the row.
+        for last_try in (False, True):
+            try:
+                with self._database.write() as session:
+                    return self._insert(session, message, cursor)
+            except IntegrityError:
+                if last_try:
+                    raise
+        return None
+
+    def _insert(self, session: Session, message: Incoming, cursor: tuple[str, int] | None) -> int | None:
+        now = self._database.now(session)
+        if cursor is not None:
+            session.merge(Cursor(name=cursor[0], value=cursor[1]))
+        known = select(InboxRow.id).where(
+            InboxRow.platform == message.platform, InboxRow.message_id == message.message_id
+        )
+        if session.execute(known).first() is not None:
+            return None
+        where = (Conversation.platform == message.platform, Conversation.chat == message.chat)
+        conversation = session.execute(select(Conversation).where(*where)).scalar_one_or_none()
+        if conversation is None:
+            conversation = Conversation(platform=message.platform, chat=message.chat, created_at=now)
+            session.add(conversation)
+            session.flush()
+        row = InboxRow(
+            platform=message.platform,
+            message_id=message.message_id,
+            conversation_id=conversation.id,
+            kind=message.kind.value,
+            text=message.text,
+            reply_to=message.reply_to,
+            payload=message.payload,
+            available_at=now,
+            received_at=now,
+        )
+        session.add(row)
+        session.flush()
+        return row.id
+
+    def cursor(self, name: str) -> int | None:
+        """Return the committed value of the cursor ``name``."""
+        with self._database.read() as session:
+            return session.execute(select(Cursor.value).where(Cursor.name == name)).scalar_one_or_none()
+
+    def set_cursor(self, name: str, value: int) -> None:
+        """Commit ``value`` for the cursor ``name``: what lay before it needs no message."""
+        with self._database.write() as session:
+            session.merge(Cursor(name=name, value=value))
+
+    def claim(self) -> Claim | None:
+        """Take the oldest message whose conversation nobody is working on.
+
+        A conversation's later messages wait for its earlier ones, also while an earlier one waits for
+        another try. The try is counted now: a message that kills the process must not be tried for ever.
+        """
+        earlier = aliased(InboxRow)
+        with self._database.write() as session:
+            now = self._database.now(session)
+            statement = (
+                select(InboxRow, Conversation)
+                .join(Conversation, Conversation.id == InboxRow.conversation_id)
+                .where(
+                    InboxRow.state == PENDING,
+                    InboxRow.available_at <= now,
+                    Conversation.lease_until < now,
+                    ~select(earlier.id)
+                    .where(
+                        earlier.conversation_id == InboxRow.conversation_id,
+                        earlier.state == PENDING,
+                        earlier.id < InboxRow.id,
+                    )
+                    .exists(),
+                )
+                .order_by(InboxRow.id)
+                .limit(1)
+            )
+            found = session.execute(self._database.skip_locked(statement, Conversation)).first()
+            if found is None:
+                return None
+            row, conversation = found
+            # PostgreSQL may have locked the conversation just after somebody finished this row.
+            session.refresh(row)
+            if row.state != PENDING:
+                return None
+            token = secrets.token_hex(16)
+            conversation.lease_token = token
+            conversation.lease_until = now + self._lease
+            row.attempts += 1
+            return Claim(
+                inbox_id=row.id,
+                conversation_id=conversation.id,
+                platform=row.platform,
+                chat=conversation.chat,
+                kind=Kind(row.kind),
+                text=row.text,
+                reply_to=row.reply_to,
+                payload=row.payload,
+                attempts=row.attempts,
+                token=token,
+            )
+
+    def heartbeat(self, claim: Claim) -> bool:
+        """Hold ``claim`` for another lease; False when it is lost."""
+        with self._database.write() as session:
+            return self._database.met_a_row(
+                session,
+                update(Conversation)
+                .where(Conversation.id == claim.conversation_id, Conversation.lease_token == claim.token)
+                .values(lease_until=self._database.now(session) + self._lease),
+            )
+
+    def history(self, claim: Claim, limit: int) -> list[Turn]:
+        """Return the conversation's newest ``limit`` finished turns, oldest first."""
+        with self._database.read() as session:
+            rows = session.execute(
+                select(HistoryRow.role, HistoryRow.content)
+                .where(HistoryRow.conversation_id == claim.conversation_id)
+                .order_by(HistoryRow.id.desc())
+                .limit(limit)
+            ).all()
+        return [Turn(role, content) for role, content in reversed(rows)]
+
+    def finish(
+        self,
+        claim: Claim,
+        reply: str,
+        *,
+        remember: bool,
+        push: bool,
+        dead_reason: str = "",
+        detail: dict[str, Any] | None = None,
+    ) -> None:
+        """Commit, all at once: the reply in the outbox, the turns in the history, the message's end, the
+        lease's end.
+
+        Args:
+            claim: what was answered.
+            reply: the text for the outbox.
+            push: whether somebody has to send the reply; otherwise it is fetched.
+            remember: whether both turns belong into the history.
+            dead_reason: not empty: the message is given up, and this is the kind of the failure.
+            detail: what the channel may want to know about the reply (token counts).
+
+        Raises:
+            LeaseLost: somebody else may have the conversation now; nothing was changed.
+        """
+        with self._database.write() as session:
+            now = self._release(session, claim)
+            row = session.get_one(InboxRow, claim.inbox_id)
+            row.state = DEAD if dead_reason else DONE
+            row.finished_at = now
+            if remember:
+                for role, content in (("user", claim.text), ("assistant", reply)):
+                    session.add(
+                        HistoryRow(
+                            conversation_id=claim.conversation_id,
+                            inbox_id=claim.inbox_id,
+                            role=role,
+                            content=content,
+                            created_at=now,
+                        )
+                    )
+                    session.flush()
+            session.add(
+                OutboxRow(
+                    inbox_id=claim.inbox_id,
+                    conversation_id=claim.conversation_id,
+                    platform=claim.platform,
+                    chat=claim.chat,
+                    reply_to=claim.reply_to,
+                    text=reply,
+                    detail=detail or {},
+                    state=PENDING if push else DONE,
+                    # Feishu takes at most 50 characters.
+                    idempotency_key=secrets.token_hex(16),
+                    available_at=now,
+                    created_at=now,
+                )
+            )
+            if dead_reason:
+                session.add(
+                    DeadLetter(
+                        source="inbox",
+                        source_id=claim.inbox_id,
+                        platform=claim.platform,
+                        reason=dead_reason,
+                        created_at=now,
+                    )
+                )
+
+    def retry(self, claim: Claim, delay: float) -> None:
+        """Give ``claim`` back for another try in ``delay`` seconds.
+
+        Raises:
+            LeaseLost: somebody else may have the conversation now.
+        """
+        with self._database.write() as session:
+            now = self._release(session, claim)
+            session.get_one(InboxRow, claim.inbox_id).available_at = now + delay
+
+    def give_back(self, claim: Claim, delay: float = 0.0) -> None:
+        """Give ``claim`` back as if it had never been taken: the process is stopping, or has no room.
+
+        It can be taken again in ``delay`` seconds.
+        """
+        with self._database.write() as session:
+            now = self._release(session, claim)
+            row = session.get_one(InboxRow, claim.inbox_id)
+            row.attempts -= 1
+            row.available_at = now + delay
+
+    def waiting(self) -> int:
+        """Return how many messages are not answered yet."""
+        with self._database.read() as session:
+            return session.execute(select(func.count()).where(InboxRow.state == PENDING)).scalar_one()
+
+    def _release(self, session: Session, claim: Claim) -> float:
+        now = self._database.now(session)
+        met = self._database.met_a_row(
+            session,
+            update(Conversation)
+            .where(Conversation.id == claim.conversation_id, Conversation.lease_token == claim.token)
+            .values(lease_token=None, lease_until=0.0),
+        )
+        if not met:
+            raise LeaseLost
+        return now

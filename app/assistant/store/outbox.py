@@ -1,0 +1,205 @@
+"""The outbox: replies on their way to a platform."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import aliased
+
+from assistant.store.database import Database
+from assistant.store.models import (
+    DEAD,
+    DONE,
+    PENDING,
+    Conversation,
+    DeadLetter,
+    InboxRow,
+    OutboxRow,
+)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A reply that this process alone may send while its lease holds."""
+
+    outbox_id: int
+    platform: str
+    chat: str
+    reply_to: str
+    text: str
+    idempotency_key: str
+    parts_sent: int
+    attempts: int
+    token: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A finished reply as a channel that is asked for it sees it."""
+
+    text: str
+    detail: dict[str, Any]
+    failed: bool
+
+
+class Outbox:
+    """Replies: some are sent (Feishu, Telegram), others are fetched (web chat, API)."""
+
+    def __init__(self, database: Database, lease_seconds: float) -> None:
+        """Use ``database``; a claim holds for ``lease_seconds`` after its last heartbeat."""
+        self._database = database
+        self._lease = lease_seconds
+
+    def claim(self, platforms: Sequence[str]) -> Delivery | None:
+        """Take the oldest reply for ``platforms``; a chat's later replies wait for its earlier ones."""
+        earlier = aliased(OutboxRow)
+        with self._database.write() as session:
+            now = self._database.now(session)
+            statement = (
+                select(OutboxRow)
+                .where(
+                    OutboxRow.state == PENDING,
+                    OutboxRow.platform.in_(platforms),
+                    OutboxRow.available_at <= now,
+                    OutboxRow.lease_until < now,
+                    ~select(earlier.id)
+                    .where(
+                        earlier.conversation_id == OutboxRow.conversation_id,
+                        earlier.state == PENDING,
+                        earlier.id < OutboxRow.id,
+                    )
+                    .exists(),
+                )
+                .order_by(OutboxRow.id)
+                .limit(1)
+            )
+            row = session.execute(self._database.skip_locked(statement, OutboxRow)).scalar_one_or_none()
+            if row is None:
+                return None
+            token = secrets.token_hex(16)
+            row.lease_token, row.lease_until = token, now + self._lease
+            row.attempts += 1
+            return Delivery(
+                outbox_id=row.id,
+                platform=row.platform,
+                chat=row.chat,
+                reply_to=row.reply_to,
+                text=row.text,
+                idempotency_key=row.idempotency_key,
+                parts_sent=row.parts_sent,
+                attempts=row.attempts,
+                token=token,
+            )
+
+    def _change(self, delivery: Delivery, **values: Any) -> bool:
+        with self._database.write() as session:
+            return self._database.met_a_row(
+                session,
+                update(OutboxRow)
+                .where(OutboxRow.id == delivery.outbox_id, OutboxRow.lease_token == delivery.token)
+                .values(**values),
+            )
+
+    def heartbeat(self, delivery: Delivery) -> bool:
+        """Hold ``delivery`` for another lease; False when it is lost."""
+        with self._database.read() as session:
+            now = self._database.now(session)
+        return self._change(delivery, lease_until=now + self._lease)
+
+    def part_sent(self, delivery: Delivery, parts: int) -> bool:
+        """Commit that the first ``parts`` parts have been sent, so that another try begins after them."""
+        return self._change(delivery, parts_sent=parts)
+
+    def sent(self, delivery: Delivery) -> bool:
+        """Commit that the whole reply has been sent."""
+        with self._database.read() as session:
+            now = self._database.now(session)
+        return self._change(delivery, state=DONE, sent_at=now, lease_token=None, lease_until=0.0)
+
+    def retry(self, delivery: Delivery, delay: float, *, count: bool = True) -> bool:
+        """Try again in ``delay`` seconds; with ``count`` False this try does not count."""
+        with self._database.read() as session:
+            now = self._database.now(session)
+        attempts = delivery.attempts if count else delivery.attempts - 1
+        return self._change(
+            delivery, available_at=now + delay, attempts=attempts, lease_token=None, lease_until=0.0
+        )
+
+    def give_up(self, delivery: Delivery, reason: str) -> None:
+        """Move the reply to the dead letters; ``reason`` is a kind of failure, never a text."""
+        with self._database.write() as session:
+            now = self._database.now(session)
+            met = self._database.met_a_row(
+                session,
+                update(OutboxRow)
+                .where(OutboxRow.id == delivery.outbox_id, OutboxRow.lease_token == delivery.token)
+                .values(state=DEAD, lease_token=None, lease_until=0.0),
+            )
+            if met:
+                session.add(
+                    DeadLetter(
+                        source="outbox",
+                        source_id=delivery.outbox_id,
+                        platform=delivery.platform,
+                        reason=reason,
+                        created_at=now,
+                    )
+                )
+
+    def reply_to(self, inbox_id: int) -> Reply | None:
+        """Return the reply to the message ``inbox_id``; None while there is none."""
+        with self._database.read() as session:
+            row = session.execute(
+                select(OutboxRow.text, OutboxRow.detail, InboxRow.state)
+                .join(InboxRow, InboxRow.id == OutboxRow.inbox_id)
+                .where(OutboxRow.inbox_id == inbox_id)
+            ).one_or_none()
+        if row is None:
+            return None
+        return Reply(text=row[0], detail=row[1], failed=row[2] == DEAD)
+
+    def transcript(self, platform: str, chat: str, after: int, limit: int) -> list[dict[str, Any]]:
+        """Return a chat's exchanges for a page to show, oldest first.
+
+        Args:
+            platform: the channel's name.
+            chat: the channel's id of the chat.
+            after: only exchanges whose number is above this.
+            limit: at most so many, the newest ones.
+        """
+        with self._database.read() as session:
+            rows = session.execute(
+                select(InboxRow.id, InboxRow.message_id, InboxRow.text, OutboxRow.text)
+                .join(Conversation, Conversation.id == InboxRow.conversation_id)
+                .outerjoin(OutboxRow, OutboxRow.inbox_id == InboxRow.id)
+                .where(Conversation.platform == platform, Conversation.chat == chat, InboxRow.id > after)
+                .order_by(InboxRow.id.desc())
+                .limit(limit)
+            ).all()
+        return [{"number": n, "id": i, "text": t, "reply": r} for n, i, t, r in reversed(rows)]
+
+    def unanswered(self, platform: str, chat: str) -> int:
+        """Return how many messages of a chat have no reply yet."""
+        with self._database.read() as session:
+            return session.execute(
+                select(func.count())
+                .select_from(InboxRow)
+                .join(Conversation, Conversation.id == InboxRow.conversation_id)
+                .where(
+                    Conversation.platform == platform, Conversation.chat == chat, InboxRow.state == PENDING
+                )
+            ).scalar_one()
+
+    def waiting(self, platforms: Sequence[str]) -> int:
+        """Return how many replies for ``platforms`` are not sent yet."""
+        with self._database.read() as session:
+            return session.execute(
+                select(func.count()).where(OutboxRow.state == PENDING, OutboxRow.platform.in_(platforms))
+            ).scalar_one()
+
+    def dead_letters(self) -> int:
+        """Return how many messages and replies were given up."""
+        with self._database.read() as session:
+            return session.execute(select(func.count()).select_from(DeadLetter)).scalar_one()

@@ -1,0 +1,55 @@
+"""Errors as JSON: ``{"error": {"code": ..., "message": ...}}``."""
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from assistant.logs import Log
+from assistant.metrics import Metrics
+
+log = Log(__name__)
+
+
+class Refused(Exception):
+    """A request that is refused; ``message`` says what is wrong without quoting the request."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        """Remember the HTTP ``status``, a ``code`` for programs and a ``message`` for people."""
+        super().__init__(code)
+        self.status, self.code, self.message = status, code, message
+
+
+def _answer(status: int, code: str, message: str) -> Response:
+    response = jsonify(error={"code": code, "message": message})
+    response.status_code = status
+    return response
+
+
+def install(app: Flask, metrics: Metrics) -> None:
+    """Make ``app`` answer all errors as JSON and count them."""
+
+    @app.errorhandler(Refused)
+    def refused(error: Refused) -> Response:
+        return _answer(error.status, error.code, error.message)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        status = error.code or 500
+        response = _answer(status, error.name.lower().replace(" ", "_"), error.name)
+        for name, value in error.get_headers():
+            if name in {"Allow", "Retry-After", "Location"}:
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def fault(error: Exception) -> Response:
+        del error
+        log.exception("fault while answering a request", endpoint=request.endpoint or "")
+        return _answer(500, "internal_error", "Internal Server Error")
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        if response.status_code >= 400:
+            metrics.refused.labels(str(response.status_code)).inc()
+            if response.status_code != 404:
+                log.info("request refused", status=response.status_code, endpoint=request.endpoint or "")
+        return response

@@ -1,0 +1,29 @@
+"""Putting the Flask application together."""
+
+from collections.abc import Iterable
+
+from flask import Blueprint, Flask, Response
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from assistant.metrics import Metrics
+from assistant.web import errors
+
+
+def make_app(blueprints: Iterable[Blueprint], metrics: Metrics, max_body_bytes: int) -> Flask:
+    """Return the application with ``blueprints``; bodies above ``max_body_bytes`` are refused with 413."""
+    # No static folder: the web chat serves its own files.
+    app = Flask("assistant", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types the base class
+    errors.install(app, metrics)
+    for routes in blueprints:
+        app.register_blueprint(routes)
+
+    @app.after_request
+    def never_sniff(response: Response) -> Response:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return response
+
+    # One proxy stands before this, and only it can reach the port: it knows whether the browser speaks TLS.
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]  # Flask's own recipe
+    return app

@@ -1,0 +1,214 @@
+"""The worker: the one place where messages meet the model."""
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from assistant.inference.backend import (
+    Backend,
+    Caller,
+    Completion,
+    InferenceError,
+    Options,
+    QueueFull,
+    RequestError,
+    Stopping,
+)
+from assistant.logs import Log
+from assistant.loops import Loop, Loops
+from assistant.messages import Kind, Turn
+from assistant.metrics import Metrics
+from assistant.progress import Progress, Watch
+from assistant.store import Claim, Inbox
+from assistant.store.inbox import LeaseLost
+from assistant.texts import EMPTY, FAILED, FIXED
+
+log = Log(__name__)
+MAX_ATTEMPTS = 4
+HISTORY_TURNS = 40
+BACKOFF_SECONDS = (2.0, 8.0, 30.0)
+# The channel that carries its own history and wants the model's words or nothing.
+API = "api"
+
+
+class Worker:
+    """Claims messages, answers them, and commits each answer together with the message's end.
+
+    Each thread waits for one answer: there are as many as the model answers at once, and a few more, so that
+    a command is answered while the model is busy. Another one renews the leases.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        backend: Backend,
+        metrics: Metrics,
+        *,
+        options: Options,
+        system_prompt: str,
+        heartbeat_seconds: float,
+        push: Collection[str],
+        threads: int = 4,
+        progress: Progress | None = None,
+    ) -> None:
+        """Prepare the threads; ``heartbeat_seconds`` must be well below the lease.
+
+        Replies for the platforms in ``push`` are sent; those for others are fetched. ``progress`` knows who
+        of the API's callers is still connected.
+        """
+        self._inbox = inbox
+        self._backend = backend
+        self._metrics = metrics
+        self._options = options
+        self._push = frozenset(push)
+        self._system = Turn("system", system_prompt)
+        self._held: dict[str, Claim] = {}
+        self._lock = threading.Lock()
+        # One looks into the inbox at a time: on SQLite the others would only wait for its transaction.
+        self._claiming = threading.Lock()
+        self._progress = progress or Progress()
+        self.on_reply: Callable[[], None] = lambda: None
+        self._answering = Loops(Loop(f"worker-{n}", self._step, idle_seconds=0.5) for n in range(threads))
+        self._keeper = Loops([Loop("leases", self._renew, idle_seconds=heartbeat_seconds)])
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._answering.start()
+        self._keeper.start()
+
+    def wake(self) -> None:
+        """Look into the inbox now."""
+        self._answering.wake()
+
+    def stop(self) -> None:
+        """Stop the threads; stop the backend first, which ends what is being generated."""
+        self._answering.stop(10)
+        self._keeper.stop(5)
+
+    @property
+    def alive(self) -> bool:
+        """Whether all threads run."""
+        return self._answering.alive and self._keeper.alive
+
+    def _renew(self) -> bool:
+        with self._lock:
+            claims = list(self._held.values())
+        for claim in claims:
+            if not self._inbox.heartbeat(claim):
+                log.warning("a lease was lost", inbox_id=claim.inbox_id)
+        return False
+
+    def _step(self) -> bool:
+        if not self._backend.ready:
+            return False
+        with self._claiming:
+            claim = self._inbox.claim()
+        if claim is None:
+            return False
+        with self._lock:
+            self._held[claim.token] = claim
+        try:
+            self._answer(claim)
+        except LeaseLost:
+            log.warning("an answer came after its lease and was thrown away", inbox_id=claim.inbox_id)
+        finally:
+            with self._lock:
+                self._held.pop(claim.token, None)
+        return True
+
+    def _answer(self, claim: Claim) -> None:
+        if claim.attempts > MAX_ATTEMPTS:
+            # The process ended in the middle of every earlier try.
+            self._give_up(claim, "process ended while answering")
+            return
+        if claim.kind is not Kind.CHAT:
+            self._finished(claim, FIXED[claim.kind], remember=False)
+            self._done(claim, "fixed")
+            return
+        started = time.monotonic()
+        # An API call is a conversation of its own, whose id is the message's.
+        watch = self._progress.of(claim.chat) if claim.platform == API else None
+        try:
+            completion = self._backend.generate(
+                self._turns(claim), self._limits(claim), self._caller(claim, watch)
+            )
+        except Stopping:
+            self._inbox.give_back(claim)
+            return
+        except QueueFull as full:
+            self._inbox.give_back(claim, full.retry_after)
+            return
+        except RequestError:
+            log.exception("a message cannot be answered", inbox_id=claim.inbox_id)
+            self._give_up(claim, "RequestError")
+            return
+        except InferenceError as error:
+            log.exception("an answer failed", inbox_id=claim.inbox_id, attempt=claim.attempts)
+            # What a caller has read cannot be taken back: another try would begin with other words.
+            if claim.attempts >= MAX_ATTEMPTS or (watch is not None and watch.spoken):
+                self._give_up(claim, type(error).__name__)
+            else:
+                self._inbox.retry(claim, BACKOFF_SECONDS[min(claim.attempts, len(BACKOFF_SECONDS)) - 1])
+            return
+        self._finish(claim, completion, time.monotonic() - started)
+
+    def _finish(self, claim: Claim, completion: Completion, seconds: float) -> None:
+        text = completion.text or ("" if claim.platform == API else EMPTY)
+        detail = {
+            "prompt_tokens": completion.prompt_tokens,
+            "completion_tokens": completion.completion_tokens,
+            "finish_reason": completion.finish_reason,
+        }
+        remember = claim.platform != API and bool(completion.text)
+        self._finished(claim, text, remember=remember, detail=detail)
+        self._metrics.generation.observe(seconds)
+        self._metrics.tokens.labels("prompt").inc(completion.prompt_tokens)
+        self._metrics.tokens.labels("completion").inc(completion.completion_tokens)
+        log.info(
+            "answered", inbox_id=claim.inbox_id, platform=claim.platform, seconds=round(seconds, 3), **detail
+        )
+        self._done(claim, "cancelled" if completion.finish_reason == "cancelled" else "answered")
+
+    def _give_up(self, claim: Claim, reason: str) -> None:
+        # A person must never meet silence: the reply says that there is none.
+        self._finished(claim, FAILED, remember=False, dead_reason=reason)
+        log.error("a message was given up", inbox_id=claim.inbox_id, platform=claim.platform, reason=reason)
+        self._done(claim, "dead")
+
+    def _finished(self, claim: Claim, reply: str, *, remember: bool, **more: Any) -> None:
+        self._inbox.finish(claim, reply, push=claim.platform in self._push, remember=remember, **more)
+
+    def _done(self, claim: Claim, result: str) -> None:
+        self._metrics.answered.labels(claim.platform, result).inc()
+        if claim.platform == API:
+            self._progress.forget(claim.chat)
+        self.on_reply()
+
+    def _turns(self, claim: Claim) -> list[Turn]:
+        given = claim.payload.get("messages")
+        if given:
+            turns = [Turn(m["role"], m["content"]) for m in given]
+            return turns if turns[0].role == "system" else [self._system, *turns]
+        return [self._system, *self._inbox.history(claim, HISTORY_TURNS), Turn("user", claim.text)]
+
+    def _caller(self, claim: Claim, watch: Watch | None) -> Caller:
+        if watch is not None:
+            return Caller(on_text=watch.say, cancelled=lambda: watch.gone)
+        # An API call's conversation has one message: remembering it by name would help nobody.
+        return Caller() if claim.platform == API else Caller(conversation=str(claim.conversation_id))
+
+    def _limits(self, claim: Claim) -> Options:
+        payload, standard = claim.payload, self._options
+        return Options(
+            max_tokens=min(int(payload.get("max_tokens") or standard.max_tokens), standard.max_tokens),
+            temperature=float(payload.get("temperature", standard.temperature)),
+            deadline_seconds=standard.deadline_seconds,
+            top_k=int(payload.get("top_k", standard.top_k)),
+            top_p=float(payload.get("top_p", standard.top_p)),
+            min_p=float(payload.get("min_p", standard.min_p)),
+            repetition_penalty=float(payload.get("repetition_penalty", standard.repetition_penalty)),
+            seed=payload.get("seed"),
+            stop=tuple(payload.get("stop", ())),
+            json_object=bool(payload.get("json_object")),
+        )
