@@ -1,0 +1,1 @@
+"""``make demo``: from this machine to a conversation with a freshly deployed assistant."""
