@@ -1,0 +1,89 @@
+# `make demo` and `make test` need a Debian 12 or Ubuntu host with Python, git, make and root (or sudo); nothing else.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_NAME ?= assistant-demo
+WITH_VENV := PATH="$(CURDIR)/$(BIN):$$PATH"
+PYTEST := $(WITH_VENV) $(BIN)/python -m pytest -q -rs
+
+.PHONY: help
+help:  ## what can be made
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
+
+# --- the two commands ---------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo:  ## from this host to a conversation with the assistant on a throwaway machine
+	@$(PYTHON) -m tools.demo up --name $(DEMO_NAME)
+
+.PHONY: test
+test: lint unit integration molecule  ## lint, unit, integration and the molecule default scenario
+	@echo "make test: everything passed"
+
+# --- the demo -----------------------------------------------------------------------------------------------------
+
+.PHONY: demo-info
+demo-info:  ## one JSON object: how a script talks to the demo
+	@$(PYTHON) -m tools.demo info --name $(DEMO_NAME)
+
+.PHONY: demo-down
+demo-down:  ## remove every trace of the demo's machine
+	@$(PYTHON) -m tools.demo down --name $(DEMO_NAME)
+
+# --- the parts of make test ---------------------------------------------------------------------------------------
+
+.PHONY: venv
+venv:  ## .venv from the hashed lock
+	@$(PYTHON) -m tools.controller venv
+
+.PHONY: artifacts
+artifacts: venv  ## base image, wheels and model, each made once and cached
+	@$(PYTHON) -m tools.controller artifacts
+
+.PHONY: checkers
+checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Chromium, nmap
+	@$(PYTHON) -m tools.controller checkers
+
+.PHONY: lint
+lint: venv  ## ansible-lint (production), yamllint, ruff, mypy --strict, shellcheck
+	$(WITH_VENV) ansible-lint --offline
+	$(BIN)/yamllint --strict .
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	git ls-files -z --cached --others --exclude-standard | xargs -0 grep -lE '^#!.*(ba)?sh$$' | xargs $(BIN)/shellcheck
+
+.PHONY: unit
+unit: artifacts checkers  ## pure Python, and rendered templates through their own checkers
+	$(PYTEST) tests/unit
+
+.PHONY: integration
+integration: artifacts checkers  ## the app with real SQLite and PostgreSQL, the emulators, Chromium
+	$(PYTEST) tests/integration
+
+.PHONY: molecule
+molecule: artifacts checkers  ## all of site.yml on a fresh machine, looked at from outside
+	$(WITH_VENV) molecule test
+
+# --- by hand and for releases ------------------------------------------------------------------------------------------
+
+.PHONY: molecule-letsencrypt
+molecule-letsencrypt: artifacts checkers  ## the proxy with a real ACME server (pebble), and the renewal
+	$(WITH_VENV) molecule test -s letsencrypt
+
+.PHONY: bench-demo
+bench-demo:  ## make demo with nothing cached, and again: build/bench/demo.json
+	$(PYTHON) -m tests.bench.demo_runs
+
+.PHONY: bench-second-run
+bench-second-run:  ## site.yml on the demo's machine, unchanged, both strategies: build/bench/second_run.json
+	$(BIN)/python -m tests.bench.second_run build/machines/$(DEMO_NAME)/info.json
+
+# --- cleaning -----------------------------------------------------------------------------------------------------
+
+.PHONY: clean
+clean:  ## remove what was generated in this checkout (not the caches)
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .ansible

@@ -1,0 +1,56 @@
+"""What the assistant sent."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass
+class Sent:
+    """One message that the assistant sent.
+
+    ``at`` is in seconds since 1970. ``reply_to`` is the id of the message that it answers, None if it answers
+    none.
+    """
+
+    chat: str | int
+    text: str
+    reply_to: str | int | None
+    message_id: str | int
+    kind: str = "text"
+    edits: int = 0
+    at: float = field(default_factory=time.time)
+
+
+class Record:
+    """All that was sent since the start or the last reset, oldest first."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._sent: list[Sent] = []
+        self._lock = threading.Lock()
+
+    def add(self, sent: Sent) -> None:
+        """Append a message."""
+        with self._lock:
+            self._sent.append(sent)
+
+    def find(self, chat: str | int, message_id: str | int) -> Sent | None:
+        """Find a message that was sent; None if there is none."""
+        with self._lock:
+            for sent in self._sent:
+                if (sent.chat, sent.message_id) == (chat, message_id):
+                    return sent
+        return None
+
+    def as_json(self) -> list[dict[str, object]]:
+        """Give all messages as JSON objects."""
+        with self._lock:
+            return [asdict(sent) for sent in self._sent]
+
+    def clear(self) -> None:
+        """Forget all messages."""
+        with self._lock:
+            self._sent.clear()

@@ -1,0 +1,1 @@
+"""Helpers that keep a hand from writing what is already written elsewhere."""

@@ -1,0 +1,133 @@
+"""Reach the deployed machine: over SSH as its operator, and as a stranger from an address of its own."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import json
+import os
+import secrets
+import shlex
+import subprocess
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+INFO: dict[str, Any] = json.loads(Path(os.environ["DEMO_INFO"]).read_text())
+SSH: dict[str, Any] = INFO["ssh"]
+_TIMEOUT = 60.0
+
+
+def _known_hosts() -> list[str]:
+    path = SSH.get("known_hosts")
+    return ["-o", f"UserKnownHostsFile={path}"] if path else ["-o", "StrictHostKeyChecking=no"]
+
+
+def ssh(
+    *remote: str, options: Sequence[str] = (), key: str | None = None, user: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on the machine over a connection of its own.
+
+    Args:
+        options: More arguments of ssh.
+        key, user: Private key and user instead of the operator's.
+    """
+    command = ["ssh", "-o", "BatchMode=yes", "-o", "ControlPath=none", "-o", "ConnectTimeout=10"]
+    command += ["-o", "IdentitiesOnly=yes", *_known_hosts(), *options]
+    command += [
+        "-i",
+        key or SSH["key"],
+        "-p",
+        str(SSH["port"]),
+        "-l",
+        user or SSH["user"],
+        SSH["host"],
+        *remote,
+    ]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=_TIMEOUT, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+def on_machine(command: str) -> str:
+    """Run a shell line on the machine as its operator and return what it printed."""
+    done = ssh(command)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@functools.cache
+def machine_container() -> dict[str, Any]:
+    """Describe the container that is the machine; empty where it is none of this host's."""
+    done = subprocess.run(["docker", "ps", "-q"], capture_output=True, text=True, check=False)
+    names = done.stdout.split() if done.returncode == 0 else []
+    if names:
+        listed = subprocess.run(
+            ["docker", "inspect", *names], capture_output=True, text=True, check=False, timeout=_TIMEOUT
+        )
+        for container in json.loads(listed.stdout or "[]"):
+            for network in container["NetworkSettings"]["Networks"].values():
+                if network["IPAddress"] == SSH["host"]:
+                    return dict(container)
+    return {}
+
+
+class Stranger:
+    """Another host on the machine's network, with an address that may be banned without locking us out."""
+
+    def __init__(self, name: str, address: str) -> None:
+        """Remember the name of the running container and its IPv4 address."""
+        self.name = name
+        self.address = address
+
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a shell line there."""
+        return subprocess.run(
+            ["docker", "exec", self.name, "sh", "-c", command],
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+    def ssh(self, user: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """Try to log in to the machine with a key of its own, which nobody admitted."""
+        words = ["ssh", "-i", "/tmp/key", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]
+        words += ["-o", "ConnectTimeout=3", *options, "-p", str(SSH["port"]), f"{user}@{SSH['host']}", "true"]
+        make_key = "test -e /tmp/key || ssh-keygen -q -t ed25519 -N '' -f /tmp/key"
+        return self.run(f"{make_key}; {shlex.join(words)}")
+
+    def ssh_banner(self) -> str:
+        """Connect to the machine's SSH port and return what it says first; empty where nothing answers."""
+        line = f"exec 3<>/dev/tcp/{SSH['host']}/{SSH['port']} && head -n 1 <&3"
+        return self.run(f"timeout 5 bash -c '{line}'").stdout.strip()
+
+
+def _unused_address(network: dict[str, Any]) -> ipaddress.IPv4Interface:
+    """Choose an address high up in the machine's network, where Docker does not get to."""
+    whole = ipaddress.IPv4Interface(f"{network['IPAddress']}/{network['IPPrefixLen']}").network
+    size = whole.num_addresses
+    return ipaddress.IPv4Interface(f"{whole[size // 2 + secrets.randbelow(size // 2 - 2)]}/{whole.prefixlen}")
+
+
+@contextmanager
+def stranger() -> Iterator[Stranger]:
+    """Start another host beside the machine, from the machine's own image, and remove it afterwards."""
+    container = machine_container()
+    name = f"stranger-{uuid.uuid4().hex[:8]}"
+    network = next(iter(container["NetworkSettings"]["Networks"]))
+    command = ["docker", "run", "--detach", "--rm", "--name", name, "--network", network]
+    command += ["--cap-add", "NET_ADMIN", "--entrypoint", "sleep", container["Config"]["Image"], "900"]
+    subprocess.run(command, capture_output=True, check=True, timeout=_TIMEOUT)
+    address = _unused_address(container["NetworkSettings"]["Networks"][network])
+    host = Stranger(name, str(address.ip))
+    try:
+        # An address that no earlier stranger had: failures are remembered for fifteen minutes.
+        moved = host.run(f"ip -4 addr flush dev eth0 && ip addr add {address} dev eth0")
+        assert moved.returncode == 0, moved.stderr
+        yield host
+    finally:
+        ssh(f"fail2ban-client set sshd unbanip {address.ip}")
+        subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False, timeout=_TIMEOUT)

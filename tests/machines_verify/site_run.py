@@ -1,0 +1,51 @@
+"""Run ``site.yml`` on the deployed machine, as an operator would."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.controller.cache import ROOT
+from tools.demo.playbook import ansible_environment
+
+
+@dataclass(frozen=True)
+class SiteRun:
+    """What a run of ``site.yml`` said and did."""
+
+    status: int
+    output: str
+
+    @property
+    def changed(self) -> int:
+        """Changed tasks on all hosts, by Ansible's own recap; -1 where there was none."""
+        counts = re.findall(r"changed=(\d+)", self.output)
+        return sum(map(int, counts)) if counts else -1
+
+    @property
+    def said(self) -> str:
+        """The output on one line, so that wrapped messages can be searched."""
+        return re.sub(r"\s+", " ", self.output)
+
+
+def run_site(inventory: Path, *arguments: str) -> SiteRun:
+    """Run ``site.yml`` over inventory/demo and the generated inventory.
+
+    Args:
+        inventory: Folder of the generated inventory.
+        arguments: More arguments of ansible-playbook, such as ``--check``.
+    """
+    environment = {**os.environ, **ansible_environment(), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "inventory/demo", "-i", str(inventory), "site.yml", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    return SiteRun(done.returncode, done.stdout + done.stderr)

@@ -1,0 +1,92 @@
+"""SSH as the operator and as an intruder see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.machines_verify.machine_access import SSH, Stranger, machine_container, on_machine, ssh, stranger
+
+
+def test_the_operators_key_opens_the_machine() -> None:
+    assert ssh("id -un").stdout.strip() == SSH["user"]
+
+
+# Failed logins are made from another address: five of them ban the address that they come from.
+needs_a_stranger = pytest.mark.skipif(
+    not machine_container(),
+    reason="the machine is not a container here, and failed logins would ban this host",
+)
+
+
+@pytest.fixture
+def intruder() -> Iterator[Stranger]:
+    with stranger() as host:
+        yield host
+
+
+@needs_a_stranger
+@pytest.mark.parametrize("user", ["root", "nobody"])
+def test_no_password_is_even_asked_for(intruder: Stranger, user: str) -> None:
+    """The server's own list of what may continue is the proof: there is no password to try."""
+    for method in ("password", "keyboard-interactive"):
+        done = intruder.ssh(
+            user, "-o", f"PreferredAuthentications={method}", "-o", "PubkeyAuthentication=no", "-v"
+        )
+        assert done.returncode == 255
+        offered = [line for line in done.stderr.splitlines() if "Authentications that can continue" in line]
+        assert offered, done.stderr
+        assert all(line.strip().endswith("continue: publickey") for line in offered), offered
+
+
+@needs_a_stranger
+def test_another_key_is_refused(intruder: Stranger) -> None:
+    done = intruder.ssh(SSH["user"])
+    assert done.returncode == 255
+    assert "Permission denied (publickey)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "Ciphers=aes128-cbc",
+        "Ciphers=3des-cbc",
+        "MACs=hmac-sha1",
+        "KexAlgorithms=diffie-hellman-group14-sha1",
+        "HostKeyAlgorithms=ssh-rsa",
+    ],
+)
+def test_weak_algorithms_are_refused(option: str) -> None:
+    # aes256-ctr has no authentication of its own, so that the MAC is negotiated at all.
+    options = ["-o", option] + (["-o", "Ciphers=aes256-ctr"] if option.startswith("MACs") else [])
+    done = ssh("true", options=options)
+    assert done.returncode == 255
+    assert "no matching" in done.stderr
+
+
+def test_the_host_keys_are_long_enough() -> None:
+    lines = on_machine("for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -l -f $f; done").splitlines()
+    bits = {line.rsplit("(", 1)[1].rstrip(")"): int(line.split()[0]) for line in lines}
+    assert bits["RSA"] >= 4096
+    assert bits["ED25519"] == 256
+
+
+def test_every_rsa_key_that_opens_the_machine_is_long_enough() -> None:
+    lines = on_machine("ssh-keygen -l -f ~/.ssh/authorized_keys").splitlines()
+    assert lines
+    assert not [line for line in lines if line.endswith("(RSA)") and int(line.split()[0]) < 4096]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "permitrootlogin without-password",
+        "passwordauthentication no",
+        "kbdinteractiveauthentication no",
+        "permitemptypasswords no",
+        "x11forwarding no",
+    ],
+)
+def test_the_settings_in_force(setting: str) -> None:
+    assert setting in on_machine("sudo -n sshd -T 2>/dev/null || /usr/sbin/sshd -T").splitlines()

@@ -1,0 +1,1 @@
+"""Tests of the assistant's modules, one by one."""

@@ -1,0 +1,184 @@
+"""Settings: each wrong one gives a single line that names it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from assistant import settings as module
+from assistant.settings import Settings, SettingsError, load_settings
+
+APP = Path(__file__).parents[3] / "app"
+SECRET_FILES = (
+    "feishu_app_secret",
+    "feishu_encrypt_key",
+    "feishu_verification_token",
+    "telegram_bot_token",
+    "telegram_secret_token",
+    "api_token",
+)
+
+
+class Place:
+    """A complete, good environment that a test spoils."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.monkeypatch = monkeypatch
+        self.secrets = directory / "secrets"
+        self.secrets.mkdir()
+        for name in SECRET_FILES:
+            (self.secrets / name).write_text(f"value of {name}\n")
+        self.model = directory / "model.gguf"
+        self.model.write_bytes(b"GGUF\x03\x00\x00\x00")
+        for name in [n for n in os.environ if n.startswith("ASSISTANT_")]:
+            monkeypatch.delenv(name)
+        self.set(
+            MODEL_PATH=str(self.model),
+            ASSISTANT_SECRETS_DIR=str(self.secrets),
+            ASSISTANT_FEISHU_ENABLED="true",
+            ASSISTANT_FEISHU_APP_ID="cli_1",
+            ASSISTANT_TELEGRAM_ENABLED="true",
+            ASSISTANT_PUBLIC_URL="https://a.example",
+        )
+
+    def set(self, **values: str) -> None:
+        for name, value in values.items():
+            self.monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    return Place(tmp_path, monkeypatch)
+
+
+def problem() -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    line = str(caught.value)
+    assert "\n" not in line
+    assert "value of" not in line, "a secret is shown"
+    return line
+
+
+def test_good_environment(place: Place) -> None:
+    settings = load_settings()
+    assert settings.secrets.get("api_token") == "value of api_token"
+    assert settings.telegram_mode == "webhook"
+    assert "value of" not in repr(settings)
+
+
+def test_empty_variable_means_the_default(place: Place) -> None:
+    place.set(ASSISTANT_SYSTEM_PROMPT="", ASSISTANT_THREADS="", ASSISTANT_LOG_LEVEL="WARNING")
+    settings = load_settings()
+    assert settings.system_prompt == module.DEFAULT_SYSTEM_PROMPT
+    assert (settings.threads, settings.log_level) == (0, "warning")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MODEL_PATH", ""),
+        ("MODEL_PATH", "/does/not/exist.gguf"),
+        ("MODEL_PATH", str(Path(__file__))),
+        ("ASSISTANT_DATABASE_URL", "mysql://x"),
+        ("ASSISTANT_DATABASE_URL", "sqlite:///"),
+        ("ASSISTANT_PUBLIC_URL", ""),
+        ("ASSISTANT_PUBLIC_URL", "http://a.example"),
+        ("ASSISTANT_PUBLIC_URL", "a.example"),
+        ("ASSISTANT_FEISHU_ENABLED", "perhaps"),
+        ("ASSISTANT_FEISHU_APP_ID", ""),
+        ("ASSISTANT_FEISHU_BASE_URL", "open.feishu.cn"),
+        ("ASSISTANT_TELEGRAM_MODE", "smoke"),
+        ("ASSISTANT_TELEGRAM_BASE_URL", "ftp://x"),
+        ("ASSISTANT_TELEGRAM_WEBHOOK_PATH", "telegram"),
+        ("ASSISTANT_TELEGRAM_WEBHOOK_PATH", "/v1/x"),
+        ("ASSISTANT_TELEGRAM_WEBHOOK_PATH", "/<x>"),
+        ("ASSISTANT_CONTEXT_TOKENS", "many"),
+        ("ASSISTANT_CONTEXT_TOKENS", "1"),
+        ("ASSISTANT_PARALLEL", "0"),
+        ("ASSISTANT_MAX_TOKENS", "2000"),
+        ("ASSISTANT_MAX_TOKENS", "0"),
+        ("ASSISTANT_TEMPERATURE", "nan"),
+        ("ASSISTANT_THREADS", "-1"),
+        ("ASSISTANT_LOG_LEVEL", "loud"),
+        ("ASSISTANT_MAX_BODY_BYTES", "1"),
+        ("ASSISTANT_REQUEST_DEADLINE_SECONDS", "0"),
+    ],
+)
+def test_wrong_setting(place: Place, name: str, value: str) -> None:
+    place.set(**{name: value})
+    line = problem()
+    assert line.startswith(f"{name}: ")
+    assert f"(example: {name}=" in line
+
+
+@pytest.mark.parametrize("name", SECRET_FILES)
+@pytest.mark.parametrize("content", [None, b"", b" \n"])
+def test_missing_secret(place: Place, name: str, content: bytes | None) -> None:
+    path = place.secrets / name
+    path.unlink() if content is None else path.write_bytes(content)
+    line = problem()
+    assert line.startswith(f"{name}: ")
+    assert str(path) in line
+
+
+@pytest.mark.parametrize("content", [b"value of one\nvalue of two", b"\xff"])
+def test_secret_file_of_a_wrong_kind(place: Place, content: bytes) -> None:
+    (place.secrets / "api_token").write_bytes(content)
+    assert problem().startswith("api_token: ")
+
+
+def test_secret_of_a_channel_that_is_off_is_not_needed(place: Place) -> None:
+    for name in SECRET_FILES:
+        (place.secrets / name).unlink()
+    place.set(
+        ASSISTANT_FEISHU_ENABLED="false", ASSISTANT_TELEGRAM_ENABLED="false", ASSISTANT_API_ENABLED="false"
+    )
+    assert load_settings().web_chat_enabled
+
+
+def test_polling_needs_neither_address_nor_secret_token(place: Place) -> None:
+    (place.secrets / "telegram_secret_token").unlink()
+    place.set(ASSISTANT_TELEGRAM_MODE="polling", ASSISTANT_PUBLIC_URL="")
+    assert load_settings().telegram_mode == "polling"
+
+
+def test_database_url_from_a_file_wins(place: Place) -> None:
+    place.set(ASSISTANT_DATABASE_URL="sqlite:////tmp/x.db")
+    (place.secrets / "database_url").write_text("postgres://u:p@h/d\n")
+    assert load_settings().database_url == "postgresql+psycopg://u:p@h/d"
+    (place.secrets / "database_url").write_text("oracle://u:value of password@h/d\n")
+    assert problem().startswith("database_url: ")
+
+
+def test_unknown_setting_is_not_passed_over(place: Place) -> None:
+    place.set(ASSISTANT_CONTEXT_TOKEN="512")
+    assert (
+        problem()
+        == "ASSISTANT_CONTEXT_TOKEN: there is no such setting; did you mean ASSISTANT_CONTEXT_TOKENS?"
+    )
+
+
+def test_secret_as_a_variable_is_refused(place: Place) -> None:
+    place.set(ASSISTANT_API_TOKEN="value of api_token")
+    assert problem().startswith("ASSISTANT_API_TOKEN: a secret must not be an environment variable")
+
+
+def test_every_setting_has_an_example() -> None:
+    names = {"MODEL_PATH" if n == "model_path" else f"ASSISTANT_{n.upper()}" for n in Settings.model_fields}
+    assert names - set(module.EXAMPLES) == {"ASSISTANT_SYSTEM_PROMPT", "ASSISTANT_SECRETS"}
+    assert set(module.EXAMPLES) <= names
+
+
+@pytest.mark.parametrize(
+    "command", [["-m", "assistant", "check"], ["-m", "gunicorn", "-c", "gunicorn.conf.py"]]
+)
+def test_process_ends_with_one_line(place: Place, command: list[str]) -> None:
+    place.set(ASSISTANT_THREADS="x", PYTHONPATH=str(APP))
+    done = subprocess.run([sys.executable, *command], cwd=APP, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [done.stderr.strip()]
+    assert done.stderr.startswith("ASSISTANT_THREADS: ")

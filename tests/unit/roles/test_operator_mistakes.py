@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.repository.project import ROOT
+from tests.unit.roles.playbook import run_tasks
+
+# What an operator may get wrong, and the words that must lead him out of it: variable, file, example.
+GOOD = {
+    "model_source": "",
+    "model_file": "model.gguf",
+    "assistant_model_file": "model.gguf",
+    "assistant_api_token": "token",
+    "proxy_domain": "assistant.example.org",
+    "proxy_tls_mode": "self_signed",
+}
+VAULT, MAIN = "vault.yml", "main.yml"
+MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
+    "empty api token": ("assistant", {"assistant_api_token": ""}, ["vault_api_token", VAULT, "example"]),
+    "undefined vault value": (
+        "assistant",
+        {"assistant_api_token": "{{ vault_api_token }}"},
+        ["vault_api_token", VAULT, "example"],
+    ),
+    "feishu without secrets": (
+        "assistant",
+        {"assistant_feishu_enabled": True, "assistant_feishu_app_id": "cli_a1"},
+        ["vault_feishu_app_secret", "vault_feishu_encrypt_key", "vault_feishu_verification_token", VAULT],
+    ),
+    "telegram without a public address": (
+        "assistant",
+        {
+            "assistant_telegram_enabled": True,
+            "assistant_telegram_bot_token": "1:a",
+            "assistant_telegram_secret_token": "b",
+        },
+        ["assistant_public_url", MAIN, "example"],
+    ),
+    "memory in words": (
+        "assistant",
+        {"assistant_memory_limit": "3 GB"},
+        ["assistant_memory_limit", "3g", MAIN],
+    ),
+    "no wheelhouse": (
+        "assistant",
+        {"assistant_wheelhouse": "/srv/no"},
+        ["assistant_wheelhouse", MAIN, "example"],
+    ),
+    "more tokens than context": (
+        "assistant",
+        {"assistant_max_tokens": 4096},
+        ["assistant_max_tokens", "256", MAIN],
+    ),
+    "no model": ("model", {}, ["model_source", "model.gguf", MAIN, "example"]),
+    "model is not there": (
+        "model",
+        {"model_source": "/srv/no.gguf"},
+        ["model_source", "/srv/no.gguf", MAIN, "example"],
+    ),
+    "model is no GGUF file": (
+        "model",
+        {"model_source": "{FOLDER}/text.gguf"},
+        ["model_source", "GGUF", MAIN, "example"],
+    ),
+    "model with another checksum": (
+        "model",
+        {"model_source": "{FOLDER}/good.gguf", "model_sha256": "0" * 64},
+        ["model_sha256", "damaged", MAIN],
+    ),
+    "model address without a checksum": (
+        "model",
+        {"model_source": "https://models.example.org/a.gguf"},
+        ["model_sha256", "sha256sum", MAIN],
+    ),
+    "empty domain": ("proxy", {"proxy_domain": ""}, ["proxy_domain is empty", MAIN, "example"]),
+    "domain with a scheme": (
+        "proxy",
+        {"proxy_domain": "https://a.example"},
+        ["proxy_domain", MAIN, "example"],
+    ),
+    "unknown TLS mode": ("proxy", {"proxy_tls_mode": "letsencypt"}, ["proxy_tls_mode", "letsencrypt", MAIN]),
+    "letsencrypt without an address": (
+        "proxy",
+        {"proxy_tls_mode": "letsencrypt"},
+        ["proxy_acme_email", "ops@example.org", MAIN],
+    ),
+    "letsencrypt for an IP address": (
+        "proxy",
+        {"proxy_tls_mode": "letsencrypt", "proxy_acme_email": "a@b.example", "proxy_domain": "203.0.113.7"},
+        ["public DNS names", "proxy_domain", MAIN],
+    ),
+    "manual without files": (
+        "proxy",
+        {"proxy_tls_mode": "manual"},
+        ["proxy_tls_certificate", "proxy_tls_key", MAIN],
+    ),
+    "port out of range": ("proxy", {"proxy_https_port": 99999}, ["proxy_https_port", "443", MAIN]),
+    "packages as a string": (
+        "docker",
+        {"docker_packages": "docker.io"},
+        ["docker_packages", MAIN, "example"],
+    ),
+}
+
+
+def attempt(name: str, role: str, values: dict[str, Any], results: Path) -> dict[str, Any]:
+    """Judge ``values`` as the role does and write what it said to a file; empty where it was content."""
+    judged = {
+        "ansible.builtin.include_role": {"name": str(ROOT / "roles" / role), "tasks_from": "validate"},
+        "vars": {**GOOD, **values},
+    }
+    said = {"content": "{{ ansible_failed_result.msg }}", "dest": str(results / name), "mode": "0600"}
+    return {"block": [judged], "rescue": [{"ansible.builtin.copy": said}]}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the roles say to each mistake; one run of Ansible for all of them."""
+    folder, results = tmp_path_factory.mktemp("mistakes"), tmp_path_factory.mktemp("said")
+    (folder / "text.gguf").write_text("a text\n")
+    (folder / "good.gguf").write_bytes(b"GGUF" + bytes(16))
+    good_model = {"model_source": f"{folder}/good.gguf"}
+    tasks = [
+        attempt(f"good {role}", role, good_model, results)
+        for role in ("docker", "model", "assistant", "proxy")
+    ]
+    for name, (role, values, _) in MISTAKES.items():
+        located = json.loads(json.dumps(values).replace("{FOLDER}", str(folder)))
+        tasks.append(attempt(name, role, located, results))
+    run_tasks(folder, tasks)
+    return {path.name: " ".join(path.read_text().split()) for path in results.iterdir()}
+
+
+@pytest.mark.parametrize("role", ["docker", "model", "assistant", "proxy"])
+def test_good_values_are_not_complained_about(said: dict[str, str], role: str) -> None:
+    assert f"good {role}" not in said
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_named_with_its_file_and_an_example(said: dict[str, str], name: str) -> None:
+    for word in MISTAKES[name][2]:
+        assert word in said.get(name, "nothing was said"), said.get(name)

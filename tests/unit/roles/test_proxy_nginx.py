@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.roles.playbook import render
+
+DOMAIN = {"proxy_domain": "assistant.example.org", "proxy_tls_mode": "self_signed"}
+CHANGED_KNOBS = {
+    **DOMAIN,
+    "proxy_subject_alt_names": ["203.0.113.7", "2001:db8::7", "www.example.org"],
+    "proxy_http_port": 8080,
+    "proxy_https_port": 8443,
+    "proxy_hsts_seconds": 0,
+    "proxy_max_body": "2m",
+    "proxy_telegram_webhook_path": "/telegram/other",
+    "proxy_upstream": "127.0.0.1:9000",
+    "proxy_rate_chat": "30r/m",
+}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return render(tmp_path_factory.mktemp("plain"), "proxy", "nginx.conf.j2", DOMAIN)
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return render(tmp_path_factory.mktemp("changed"), "proxy", "nginx.conf.j2", CHANGED_KNOBS)
+
+
+def locations(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^ +location ([^{]+?) \{\n(.*?)\n +\}$", text, flags=re.DOTALL | re.MULTILINE))
+
+
+def test_only_named_paths_are_passed_on(plain: str) -> None:
+    passed = {path for path, body in locations(plain).items() if "proxy_pass" in body}
+    assert passed == {
+        "= /feishu/webhook",
+        "= /telegram/webhook",
+        "/v1/",
+        "/chat/",
+        "= /",
+        "/static/",
+        "= /healthz",
+    }
+
+
+def test_every_path_for_people_and_platforms_is_limited(plain: str) -> None:
+    limited = {path for path, body in locations(plain).items() if "limit_req" in body}
+    assert limited >= {"= /feishu/webhook", "= /telegram/webhook", "/v1/", "/chat/", "= /"}
+
+
+def test_no_location_drops_the_security_headers(plain: str) -> None:
+    # nginx inherits add_header only where a location has none of its own.
+    assert plain.count("add_header") > 5
+    assert not [path for path, body in locations(plain).items() if "add_header" in body]
+
+
+def test_the_log_has_no_query_string(plain: str) -> None:
+    log_format = plain[plain.index("log_format") : plain.index("access_log")]
+    assert "$uri" in log_format
+    for name in ("$request ", "$request_uri", "$args", "$http_", "$query_string"):
+        assert name not in log_format
+
+
+def test_an_address_among_the_names_keeps_the_handshake_of_the_default_server(
+    plain: str, changed: str
+) -> None:
+    assert "ssl_reject_handshake on" in plain
+    assert "ssl_reject_handshake" not in changed
+
+
+def test_changed_knobs_arrive(changed: str) -> None:
+    assert "server_name assistant.example.org 203.0.113.7 [2001:db8::7] www.example.org;" in changed
+    assert "return 301 https://$host:8443$request_uri;" in changed
+    assert "Strict-Transport-Security" not in changed.replace(
+        "proxy_hide_header Strict-Transport-Security", ""
+    )
+    for piece in ("listen [::]:8443 ssl", "client_max_body_size 2m;", "= /telegram/other {", "rate=30r/m;"):
+        assert piece in changed
+    assert "server 127.0.0.1:9000;" in changed
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed on this controller")
+@pytest.mark.parametrize("knobs", [DOMAIN, CHANGED_KNOBS], ids=["plain", "changed"])
+def test_nginx_takes_it(tmp_path: Path, knobs: dict[str, object]) -> None:
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += [
+        "-keyout",
+        str(tmp_path / "server.key"),
+        "-out",
+        str(tmp_path / "server.crt"),
+        "-subj",
+        "/CN=x",
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    text = render(tmp_path, "proxy", "nginx.conf.j2", {**knobs, "_proxy_tls": str(tmp_path)})
+    configuration = tmp_path / "nginx.conf"
+    configuration.write_text(text.replace("/var/log/nginx", str(tmp_path)).replace("/run/", f"{tmp_path}/"))
+    done = subprocess.run(
+        ["nginx", "-t", "-c", str(configuration), "-e", str(tmp_path / "error.log")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
