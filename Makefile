@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_NAME ?= assistant-demo
 WITH_VENV := PATH="$(CURDIR)/$(BIN):$$PATH"
-PYTEST := $(WITH_VENV) $(BIN)/python -m pytest -q -rs
+PYTEST := $(WITH_VENV) $(BIN)/python -m pytest -q -rfEs
 
 .PHONY: help
 help:  ## what can be made
@@ -66,7 +66,8 @@ integration: artifacts checkers  ## the app with real SQLite and PostgreSQL, the
 
 .PHONY: molecule
 molecule: artifacts checkers  ## all of site.yml on a fresh machine, looked at from outside
-	$(WITH_VENV) molecule test
+	@rm -f build/logs/molecule-verify.log
+	$(WITH_VENV) molecule test || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
 
 # --- by hand and for releases ------------------------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ import os
 import secrets
 import shlex
 import subprocess
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,16 @@ def on_machine(command: str) -> str:
     done = ssh(command)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
+    """Ask again and again whether something holds by now; False when it still does not after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+    return True
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.machines_verify.machine_access import INFO, SSH, on_machine, ssh
+from tests.machines_verify.machine_access import INFO, SSH, eventually, on_machine, ssh
 
 ADDRESSES = INFO.get("addresses") or [SSH["host"]]
 ALLOWED = (22, 80, 443)
@@ -41,9 +41,9 @@ def listener() -> Iterator[None]:
     code = (
         "import socket,time;"
         f" s=socket.create_server(('::', {_LISTENING}), family=socket.AF_INET6, dualstack_ipv6=True);"
-        " time.sleep(120)"
+        " time.sleep(300)"
     )
-    on_machine(f'systemd-run --quiet --collect --unit {_PROBE}-listener python3 -c "{code}"; sleep 1')
+    on_machine(f'systemd-run --quiet --collect --unit {_PROBE}-listener python3 -c "{code}"')
     yield
     on_machine(f"systemctl stop {_PROBE}-listener || true")
 
@@ -51,7 +51,7 @@ def listener() -> Iterator[None]:
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.usefixtures("listener")
 def test_a_program_that_listens_everywhere_is_not_reached(address: str) -> None:
-    assert _inside("127.0.0.1", _LISTENING)
+    assert eventually(lambda: _inside("127.0.0.1", _LISTENING))
     assert not answers(address, _LISTENING)
 
 
@@ -68,7 +68,7 @@ def published() -> Iterator[None]:
     )
     on_machine(
         f"docker rm -f {_PROBE} >/dev/null 2>&1; docker run -d --name {_PROBE} -p {_PUBLISHED}:8000 {_PROBE}"
-        f" python3 -m http.server 8000 >/dev/null && sleep 3"
+        f" python3 -m http.server 8000 >/dev/null"
     )
     yield
     on_machine(f"docker rm -f {_PROBE} >/dev/null; docker rmi {_PROBE} >/dev/null")
@@ -77,7 +77,7 @@ def published() -> Iterator[None]:
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.usefixtures("published")
 def test_a_published_port_is_reached_from_inside_alone(address: str) -> None:
-    assert _inside("127.0.0.1", _PUBLISHED)
+    assert eventually(lambda: _inside("127.0.0.1", _PUBLISHED))
     assert not answers(address, _PUBLISHED)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 
 import pytest
 
@@ -17,4 +18,16 @@ ALLOWED = {22, 80, 443}
 def test_only_the_front_door_and_ssh_are_open(address: str) -> None:
     # Without a listener on 8000 the scan would pass for the wrong reason.
     assert "127.0.0.1:8000" in on_machine("ss -Htln 'sport = :8000'")
-    assert scan(ipaddress.ip_address(address), raw=os.geteuid() == 0) == ALLOWED
+    found = scan(ipaddress.ip_address(address), raw=os.geteuid() == 0)
+    assert found <= ALLOWED
+    assert found, "a scan that finds nothing has scanned nothing"
+    # A busy host may lose a probe of the scan three times over; a connection is tried again by the kernel.
+    assert {port for port in ALLOWED if _connects(address, port)} == ALLOWED
+
+
+def _connects(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=30):
+            return True
+    except OSError:
+        return False
