@@ -19,17 +19,12 @@ if not __package__:  # started as a script: make the repository's root importabl
 
 import gguf
 
-from tools.tiny_model.bpe import Pair, byte_alphabet, token_bytes, train
+from tools.tiny_model.bpe import byte_alphabet, token_bytes, train
+from tools.tiny_model.metadata import IM_END, SPECIAL_TOKENS, add_model, add_tokenizer, vocabulary
 from tools.tiny_model.weights import Shape, TokenRoles, make_tensors
 
 CORPUS = Path(__file__).with_name("corpus.txt")
 MERGES = 1277
-IM_START, IM_END, END_OF_TEXT = SPECIAL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
-CHAT_TEMPLATE = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content']"
-    " + '<|im_end|>' + '\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
 
 
 def make(path: Path, seed: int) -> None:
@@ -43,13 +38,14 @@ def make(path: Path, seed: int) -> None:
         OSError: when the file cannot be written.
     """
     merges = train(CORPUS.read_text(encoding="utf-8"), MERGES)
-    tokens = [*byte_alphabet(), *(left + right for left, right in merges), *SPECIAL_TOKENS]
+    tokens = vocabulary(merges)
     shape = Shape()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     writer = gguf.GGUFWriter(partial, "llama")
-    _add_model_metadata(writer, shape, len(tokens), seed)
-    _add_tokenizer(writer, tokens, merges)
+    file_type = gguf.LlamaFileType.MOSTLY_Q4_0
+    add_model(writer, shape, len(tokens), name="tiny-random", seed=seed, file_type=file_type)
+    add_tokenizer(writer, tokens, merges)
     for name, tensor in make_tensors(shape, _roles(tokens), seed).items():
         if tensor.ndim == 1:
             writer.add_tensor(name, tensor)
@@ -61,37 +57,6 @@ def make(path: Path, seed: int) -> None:
     writer.write_tensors_to_file()
     writer.close()
     os.replace(partial, path)
-
-
-def _add_model_metadata(writer: gguf.GGUFWriter, shape: Shape, vocabulary: int, seed: int) -> None:
-    writer.add_name("tiny-random")
-    writer.add_description(f"Random weights (seed {seed}) for testing; answers have no meaning.")
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q4_0)
-    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    writer.add_vocab_size(vocabulary)
-    writer.add_context_length(shape.context)
-    writer.add_embedding_length(shape.width)
-    writer.add_block_count(shape.layers)
-    writer.add_feed_forward_length(shape.feed_forward)
-    writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.key_value_heads)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_rope_dimension_count(shape.head_width)
-    writer.add_rope_freq_base(10000.0)
-
-
-def _add_tokenizer(writer: gguf.GGUFWriter, tokens: list[str], merges: list[Pair]) -> None:
-    types = [gguf.TokenType.CONTROL if token in SPECIAL_TOKENS else gguf.TokenType.NORMAL for token in tokens]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(tokens)
-    writer.add_token_types(types)
-    writer.add_token_merges([f"{left} {right}" for left, right in merges])
-    writer.add_bos_token_id(tokens.index(END_OF_TEXT))
-    writer.add_eos_token_id(tokens.index(IM_END))
-    writer.add_pad_token_id(tokens.index(END_OF_TEXT))
-    writer.add_add_bos_token(False)
-    writer.add_chat_template(CHAT_TEMPLATE)
 
 
 def _roles(tokens: list[str]) -> TokenRoles:

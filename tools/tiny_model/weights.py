@@ -36,6 +36,8 @@ class Shape:
     key_value_heads: int = 2
     feed_forward: int = 256
     context: int = 4096
+    norm_epsilon: float = 1e-5
+    rope_base: float = 10000.0
 
     @property
     def head_width(self) -> int:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tools.tiny_model.bpe import byte_alphabet, token_bytes, train
-from tools.tiny_model.make_tiny_model import CHAT_TEMPLATE, main
+from tools.tiny_model.make_tiny_model import main
+from tools.tiny_model.metadata import CHAT_TEMPLATE
 
 
 @pytest.fixture(scope="module")
