@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assistant.inference.backend import Caller, Completion, Options
+from assistant.inference.backend import Caller, Completion, InferenceError, Options
 from assistant.inference.cache import common
 from assistant.inference.context import Chunk
 from assistant.inference.engine import Engine, Request
@@ -162,10 +162,10 @@ def test_random_conversations_leave_nothing_behind(subject: Subject, monkeypatch
     chance = random.Random(5)
     histories: dict[str, list[Turn]] = {}
     running: dict[str, tuple[Request, list[str]]] = {}
-    begun = ended = cancelled = 0
-    while ended < 300:
-        while begun < 300 and len(running) < 12:
-            name = f"c{chance.randrange(40)}"
+    begun = ended = cancelled = late = 0
+    while ended < 1000:
+        while begun < 1000 and len(running) < 12:
+            name = f"c{chance.randrange(100)}"
             if name in running:
                 continue
             begun += 1
@@ -176,22 +176,32 @@ def test_random_conversations_leave_nothing_behind(subject: Subject, monkeypatch
             options = replace(SAMPLED, max_tokens=chance.randint(1, 30), seed=begun)
             caller = Caller(name, heard.append, lambda h=heard, p=patience: len(h) >= p)  # type: ignore[misc]
             running[name] = (subject.request(history, options, caller), heard)
+            running[name][0].deadline = time.monotonic() + chance.choice([-1, 0.02, 600, 600, 600, 600])
             subject.engine.submit(running[name][0])
         subject.engine.step()
         for name, (request, heard) in list(running.items()):
             if request.result.done():
+                ended += 1
+                if request.result.exception() is not None:
+                    # No word was made before the deadline.
+                    assert isinstance(request.result.exception(), InferenceError)
+                    assert request.deadline < time.monotonic() and not heard
+                    late += 1
+                    histories[name].pop()
+                    del running[name]
+                    continue
                 completion = request.result.result()
                 assert "".join(heard) == completion.text
                 assert "\ufffd" not in completion.text
                 cancelled += completion.finish_reason == "cancelled"
-                ended += 1
                 histories[name].append(Turn("assistant", completion.text or "-"))
                 del running[name]
         if ended % 25 == 0:
             subject.check()
-    assert 50 < cancelled < 250
+    assert 150 < cancelled < 850
+    assert 100 < late < 500
     assert subject.engine.idle
-    assert len(made) >= 200
+    assert len(made) >= 400
     assert all(chain._chain is None for chain in made)
 
 
