@@ -150,6 +150,28 @@ def test_seed_decides(subject: Subject) -> None:
     assert one.text == same.text != other.text
 
 
+def test_same_seed_says_the_same_alone_and_beside_seven_others(subject: Subject) -> None:
+    """A seed repeats an answer exactly when it runs alone again, and nearly always beside others.
+
+    Why not always: llama.cpp chooses another matrix product for a batch of other rows (one row, few, many),
+    each adds the products up in another order, and floating-point addition is not associative. Measured with
+    this model (AVX-512 without AMX, one thread): of 96 prompts no greedy token differed and no logit by more
+    than 0.14 (their standard deviation is 19); of 80 answers of up to 48 tokens alone and beside seven
+    others, 74 greedy and 79 seeded ones were the same to the end; alone twice, all 160 were. A cell of
+    another conversation would change nearly all.
+    """
+    texts = [f"Round question {n}? " + "more " * n for n in range(8)]
+    answers = []
+    for group in ([[t] for t in texts], [texts], [[t] for t in texts]):
+        requests = [[subject.request(t, SAMPLED) for t in together] for together in group]
+        answers.append([c.text for together in requests for c in subject.run(*together)])
+        subject.engine.cache.evict()
+    alone, beside, again = answers
+    assert alone == again
+    assert len(set(alone)) == 8
+    assert sum(one == other for one, other in zip(alone, beside, strict=True)) >= 6
+
+
 def test_random_conversations_leave_nothing_behind(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Chain] = []
     begin = Chain.__init__
