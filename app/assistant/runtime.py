@@ -1,8 +1,6 @@
 """Building all parts from the settings, starting them and stopping them."""
 
-import os
 import time
-from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Flask
@@ -17,9 +15,9 @@ from assistant.channels.telegram.channel import TelegramChannel, TelegramPolling
 from assistant.channels.telegram.client import TelegramClient
 from assistant.channels.web_chat.routes import blueprint as web_chat_blueprint
 from assistant.inference.backend import Options
-from assistant.inference.embedded import EmbeddedBackend, LoadedModel
+from assistant.inference.choice import make_backend
 from assistant.logs import Log
-from assistant.messages import Incoming, Turn
+from assistant.messages import Incoming
 from assistant.metrics import Metrics
 from assistant.progress import Progress
 from assistant.sender import Sender
@@ -31,35 +29,9 @@ from assistant.web.factory import make_app
 from assistant.worker import Worker
 
 log = Log(__name__)
-# gunicorn's code for "do not start me again": the whole process ends instead of trying for ever.
-BOOT_ERROR = 3
 DATABASE_PATIENCE_SECONDS = 60.0
 # Threads that answer commands while all others wait for the model.
 SPARE_WORKERS = 2
-
-
-def _load(settings: Settings) -> Callable[[], LoadedModel]:
-    def load() -> LoadedModel:
-        from assistant.inference.model import Model
-
-        return Model(
-            settings.model_path,
-            context_tokens=settings.context_tokens,
-            threads=settings.threads,
-            parallel=settings.parallel,
-            system=[Turn("system", settings.system_prompt)],
-        )
-
-    return load
-
-
-def _model_failed(error: Exception) -> None:
-    log.exception(
-        "MODEL_PATH: the model could not be loaded or warmed up: check that it is a whole GGUF file, that "
-        "ASSISTANT_SYSTEM_PROMPT fits into ASSISTANT_CONTEXT_TOKENS, and the container's memory limit",
-        error=type(error).__name__,
-    )
-    os._exit(BOOT_ERROR)
 
 
 class Runtime:
@@ -72,9 +44,8 @@ class Runtime:
         self.database = Database(settings.database_url)
         self.inbox = Inbox(self.database, settings.lease_seconds)
         self.outbox = Outbox(self.database, settings.lease_seconds * 3)
-        system = Turn("system", settings.system_prompt)
         workers = settings.parallel + SPARE_WORKERS
-        self.backend = EmbeddedBackend(_load(settings), [system], _model_failed, limit=workers)
+        self.backend = make_backend(settings, limit=workers)
         self.progress = Progress()
         self.channels = self._channels()
         self.worker = Worker(
@@ -149,7 +120,7 @@ class Runtime:
                     self.outbox.reply_to,
                     self.progress,
                     token=self.settings.secrets.get("api_token"),
-                    model=self.settings.model_path.stem,
+                    model=self.settings.model_name,
                     deadline_seconds=float(self.settings.request_deadline_seconds),
                     limit=self.settings.api_calls,
                 )

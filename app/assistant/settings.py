@@ -18,12 +18,17 @@ from pydantic_settings import (
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
 
 PREFIX = "ASSISTANT_"
+NO_MODEL = Path()
+# gunicorn's code for "do not start me again": the whole process ends instead of trying for ever.
+BOOT_ERROR = 3
 DEFAULT_SYSTEM_PROMPT = (
     "You are a helpful assistant. Answer briefly, in the language of the question. "
     "你是一个乐于助人的助手。请用提问所用的语言简短作答。"
 )
 EXAMPLES = {
     "MODEL_PATH": "/models/model.gguf",
+    "ASSISTANT_BACKEND_URL": "http://10.0.0.5:8000/v1",
+    "ASSISTANT_BACKEND_MODEL": "qwen2.5-7b-instruct",
     "ASSISTANT_DATABASE_URL": "sqlite:////var/lib/ai-assistant/assistant.db",
     "ASSISTANT_PUBLIC_URL": "https://assistant.example.com",
     "ASSISTANT_FEISHU_ENABLED": "true",
@@ -65,13 +70,16 @@ class Settings(BaseSettings):
     Units: tokens for ``context_tokens`` and ``max_tokens``, bytes for ``max_body_bytes``, seconds for
     ``request_deadline_seconds``. ``threads`` 0 means one for every core that this process may use.
     ``parallel`` is how many conversations are answered at once; ``context_tokens`` is each one's longest.
+    ``backend_url`` empty means the model in ``model_path``, which is not needed otherwise.
     """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, frozen=True
     )
 
-    model_path: Annotated[Path, Field(validation_alias="MODEL_PATH")]
+    model_path: Annotated[Path, Field(validation_alias="MODEL_PATH", validate_default=False)] = NO_MODEL
+    backend_url: str = ""
+    backend_model: str = ""
     database_url: str = "sqlite:////var/lib/ai-assistant/assistant.db"
     secrets_dir: Path = Path("/run/secrets")
     public_url: str = ""
@@ -120,10 +128,10 @@ class Settings(BaseSettings):
             raise ValueError(f"{value} is not a GGUF file")
         return value
 
-    @field_validator("feishu_base_url", "telegram_base_url", "public_url")
+    @field_validator("feishu_base_url", "telegram_base_url", "public_url", "backend_url")
     @classmethod
     def _is_web_address(cls, value: str, info: ValidationInfo) -> str:
-        if info.field_name == "public_url" and not value:
+        if info.field_name in {"public_url", "backend_url"} and not value:
             return value
         return _web_address("it", value)
 
@@ -145,6 +153,11 @@ class Settings(BaseSettings):
     @classmethod
     def _known_database(cls, value: str) -> str:
         return normalise_database_url(value)
+
+    @property
+    def model_name(self) -> str:
+        """What the API calls the model."""
+        return self.backend_model or ("remote" if self.backend_url else self.model_path.stem)
 
     @property
     def api_calls(self) -> int:
@@ -195,6 +208,13 @@ def _unknown(environ: Mapping[str, str]) -> SettingsError | None:
 
 def _cross_checks(settings: Settings) -> None:
     secrets = settings.secrets
+    if settings.model_path == NO_MODEL and not settings.backend_url:
+        raise _complete("MODEL_PATH", "is not set, and neither is ASSISTANT_BACKEND_URL")
+    if not secrets.get("backend_api_key").isascii() or " " in secrets.get("backend_api_key"):
+        raise SettingsError(
+            f"backend_api_key: the file {settings.secrets_dir / 'backend_api_key'} must hold the key alone, "
+            "in letters, digits and signs without a space (example: sk-0123456789abcdef)"
+        )
     if settings.feishu_enabled and not settings.feishu_app_id:
         raise _complete("ASSISTANT_FEISHU_APP_ID", "is needed while ASSISTANT_FEISHU_ENABLED is true")
     needed = {

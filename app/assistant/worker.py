@@ -68,6 +68,7 @@ class Worker:
         # One looks into the inbox at a time: on SQLite the others would only wait for its transaction.
         self._claiming = threading.Lock()
         self._progress = progress or Progress()
+        self._begun = False
         self.on_reply: Callable[[], None] = lambda: None
         self._answering = Loops(Loop(f"worker-{n}", self._step, idle_seconds=0.5) for n in range(threads))
         self._keeper = Loops([Loop("leases", self._renew, idle_seconds=heartbeat_seconds)])
@@ -100,8 +101,11 @@ class Worker:
         return False
 
     def _step(self) -> bool:
-        if not self._backend.ready:
+        # Messages wait for a model that is loading. One that goes away later fails their tries, so that
+        # people are told instead of meeting silence.
+        if not (self._begun or self._backend.ready):
             return False
+        self._begun = True
         with self._claiming:
             claim = self._inbox.claim()
         if claim is None:

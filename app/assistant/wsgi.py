@@ -7,8 +7,8 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from assistant.logs import log_config
-from assistant.runtime import BOOT_ERROR, Runtime
-from assistant.settings import SettingsError, load_settings
+from assistant.runtime import Runtime
+from assistant.settings import BOOT_ERROR, SettingsError, load_settings
 
 _runtime: Runtime | None = None
 

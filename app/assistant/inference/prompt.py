@@ -1,10 +1,12 @@
 """Fitting a conversation into the model's context, and rendering it with the model's own template."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
+from typing import TypeVar
 
 from assistant.messages import Turn
 
-Render = Callable[[Sequence[Turn]], list[int]]
+# What turns become: tokens, or anything else that knows how many they are.
+Rendered = TypeVar("Rendered", bound=Sized)
 
 
 class DoesNotFit(Exception):
@@ -27,14 +29,16 @@ def without_control_texts(text: str, controls: Iterable[str]) -> str:
             return text
 
 
-def fit(turns: Sequence[Turn], budget: int, render: Render) -> tuple[list[int], int]:
+def fit(
+    turns: Sequence[Turn], budget: int, render: Callable[[Sequence[Turn]], Rendered]
+) -> tuple[Rendered, int]:
     """Render ``turns`` into at most ``budget`` tokens.
 
     The system turn and the newest turn stay; of the others the newest ones stay. A newest turn that is too
     long by itself is cut at its end.
 
     Returns:
-        The prompt's tokens, and how many turns it holds.
+        The rendered prompt, and how many turns it holds.
 
     Raises:
         DoesNotFit: the system turn leaves no room.
@@ -53,7 +57,7 @@ def fit(turns: Sequence[Turn], budget: int, render: Render) -> tuple[list[int], 
         rest.pop(0)
     newest = rest[0] if rest else Turn("user", "")
     low, high = 0, len(newest.content)
-    best: list[int] | None = None
+    best: Rendered | None = None
     while low <= high:
         middle = (low + high) // 2
         tokens = render([*system, Turn(newest.role, newest.content[:middle])])

@@ -82,6 +82,8 @@ def test_empty_variable_means_the_default(place: Place) -> None:
         ("MODEL_PATH", ""),
         ("MODEL_PATH", "/does/not/exist.gguf"),
         ("MODEL_PATH", str(Path(__file__))),
+        ("ASSISTANT_BACKEND_URL", "models.example.org/v1"),
+        ("ASSISTANT_BACKEND_URL", "https://models.example.org/v1?x=1"),
         ("ASSISTANT_DATABASE_URL", "mysql://x"),
         ("ASSISTANT_DATABASE_URL", "sqlite:///"),
         ("ASSISTANT_PUBLIC_URL", ""),
@@ -137,6 +139,18 @@ def test_secret_of_a_channel_that_is_off_is_not_needed(place: Place) -> None:
         ASSISTANT_FEISHU_ENABLED="false", ASSISTANT_TELEGRAM_ENABLED="false", ASSISTANT_API_ENABLED="false"
     )
     assert load_settings().web_chat_enabled
+
+
+def test_another_model_server_needs_no_model_file(place: Place) -> None:
+    place.set(MODEL_PATH="", ASSISTANT_BACKEND_URL="https://models.example.org/v1/")
+    settings = load_settings()
+    assert settings.backend_url == "https://models.example.org/v1"
+    assert settings.model_name == "remote"
+    assert settings.secrets.get("backend_api_key") == ""
+    (place.secrets / "backend_api_key").write_text("sk-1\n")
+    assert load_settings().secrets.get("backend_api_key") == "sk-1"
+    (place.secrets / "backend_api_key").write_text("value of 密钥\n")
+    assert problem().startswith("backend_api_key: ")
 
 
 def test_polling_needs_neither_address_nor_secret_token(place: Place) -> None:

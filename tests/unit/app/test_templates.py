@@ -1,5 +1,8 @@
 """Chat templates of the families that people use: written out by hand what the model must be given."""
 
+from typing import Any
+
+import jinja2.sandbox
 import pytest
 
 from assistant.inference.template import Template
@@ -27,6 +30,44 @@ QWEN = (
     "{%- endfor %}\n"
     "{%- if add_generation_prompt %}\n"
     "    {{- '<|im_start|>assistant\\n' }}\n"
+    "{%- endif %}\n"
+)
+# Qwen 2 does the same in one expression.
+QWEN2 = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}{% endif %}"
+    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+# Qwen 3 leaves the thoughts of earlier answers out. Shortened: neither tools nor newer thoughts.
+QWEN3 = (
+    "{%- if messages[0].role == 'system' %}\n"
+    "    {{- '<|im_start|>system\\n' + messages[0].content + '<|im_end|>\\n' }}\n"
+    "{%- endif %}\n"
+    "{%- set ns = namespace(multi_step_tool=true, last_query_index=messages|length - 1) %}\n"
+    "{%- for message in messages[::-1] %}\n"
+    "    {%- set index = (messages|length - 1) - loop.index0 %}\n"
+    "    {%- if ns.multi_step_tool and message.role == 'user' %}\n"
+    "        {%- set ns.multi_step_tool = false %}\n"
+    "        {%- set ns.last_query_index = index %}\n"
+    "    {%- endif %}\n"
+    "{%- endfor %}\n"
+    "{%- for message in messages %}\n"
+    "    {%- set content = message.content %}\n"
+    "    {%- if message.role == 'user' or (message.role == 'system' and not loop.first) %}\n"
+    "        {{- '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>' + '\\n' }}\n"
+    "    {%- elif message.role == 'assistant' %}\n"
+    "        {%- if '</think>' in content %}\n"
+    "            {%- set content = content.split('</think>')[-1].lstrip('\\n') %}\n"
+    "        {%- endif %}\n"
+    "        {{- '<|im_start|>assistant\\n' + content + '<|im_end|>\\n' }}\n"
+    "    {%- endif %}\n"
+    "{%- endfor %}\n"
+    "{%- if add_generation_prompt %}\n"
+    "    {{- '<|im_start|>assistant\\n' }}\n"
+    "    {%- if enable_thinking is defined and enable_thinking is false %}\n"
+    "        {{- '<think>\\n\\n</think>\\n\\n' }}\n"
+    "    {%- endif %}\n"
     "{%- endif %}\n"
 )
 LLAMA3 = (
@@ -70,7 +111,9 @@ def golden() -> dict[str, tuple[str, str, str]]:
     return {
         "none": ("", "", IM),
         "chatml": (CHATML, "", IM),
-        "qwen": (QWEN, "", IM),
+        "qwen2": (QWEN2, "", IM),
+        "qwen2.5": (QWEN, "", IM),
+        "qwen3": (QWEN3, "", IM),
         "llama3": (
             LLAMA3,
             "<|begin_of_text|>",
@@ -111,6 +154,28 @@ def test_every_conversation_begins_alike(family: str) -> None:
     begin = one[: one.index("Hello")]
     assert other.startswith(begin)
     assert "Be brief." in begin
+
+
+def plain_jinja(text: str, bos: str) -> str:
+    """The rendering of the template itself, set up as transformers does (``apply_chat_template``)."""
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    messages = [{"role": t.role, "content": t.content} for t in TURNS]
+    given: dict[str, Any] = {"bos_token": bos, "eos_token": "</s>", "add_generation_prompt": True}
+    return environment.from_string(text).render(messages=messages, **given)
+
+
+@pytest.mark.parametrize("family", sorted(set(golden()) - {"none", "gemma"}))
+def test_prompt_is_what_the_template_itself_renders(family: str) -> None:
+    """Gemma's refuses a system turn, and an empty one has no rendering of its own."""
+    text, bos, expected = golden()[family]
+    assert plain_jinja(text, bos) == expected
+
+
+def test_thoughts_of_earlier_answers_are_left_out() -> None:
+    turns = [TURNS[1], Turn("assistant", "<think>\nhm\n</think>\n\nHi!"), TURNS[3]]
+    prompt = Template(QWEN3, bos="", eos="").render(turns)
+    assert "think" not in prompt
+    assert "<|im_start|>assistant\nHi!<|im_end|>" in prompt
 
 
 def test_template_that_refuses_everything() -> None:

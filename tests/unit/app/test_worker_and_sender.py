@@ -111,6 +111,19 @@ def test_nothing_is_claimed_before_the_model_is_ready(store: Store) -> None:
     assert inbox(store) == [("pending", 0)]
 
 
+def test_model_that_goes_away_later_does_not_leave_people_in_silence(store: Store) -> None:
+    backend = Backend("x", *[InferenceError("x")] * MAX_ATTEMPTS)
+    subject = worker(store, backend)
+    accept(store)
+    assert subject._step()
+    backend.ready = False
+    accept(store, 2)
+    for _ in range(MAX_ATTEMPTS):
+        assert subject._step()
+        store.clock.now += 60
+    assert replies(store)[-1] == FAILED
+
+
 def test_transient_fault_is_tried_again_and_then_given_up(store: Store) -> None:
     subject = worker(store, Backend(*[InferenceError("x")] * MAX_ATTEMPTS))
     accept(store)

@@ -45,6 +45,26 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         {"assistant_memory_limit": "3 GB"},
         ["assistant_memory_limit", "3g", MAIN],
     ),
+    "model server without a scheme": (
+        "assistant",
+        {"assistant_backend_url": "models.example.org/v1"},
+        ["assistant_backend_url", "https://models.example.org/v1", MAIN],
+    ),
+    "model server in the container itself": (
+        "assistant",
+        {"assistant_backend_url": "http://127.0.0.1:11434/v1"},
+        ["assistant_backend_url", "container", "http://10.0.0.5:8000/v1", MAIN],
+    ),
+    "key of the model server with a space": (
+        "assistant",
+        {"assistant_backend_url": "http://10.0.0.5:8000", "assistant_backend_api_key": "Bearer sk-1"},
+        ["vault_backend_api_key", VAULT, "example"],
+    ),
+    "no model file and no model server": (
+        "assistant",
+        {"assistant_model_file": ""},
+        ["assistant_model_file", "model_file", MAIN],
+    ),
     "no wheelhouse": (
         "assistant",
         {"assistant_wheelhouse": "/srv/no"},
@@ -128,6 +148,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         attempt(f"good {role}", role, good_model, results)
         for role in ("docker", "model", "assistant", "proxy")
     ]
+    server = {"assistant_backend_url": "https://models.example.org/v1", "assistant_model_file": ""}
+    tasks.append(attempt("good model server", "assistant", server, results))
     for name, (role, values, _) in MISTAKES.items():
         located = json.loads(json.dumps(values).replace("{FOLDER}", str(folder)))
         tasks.append(attempt(name, role, located, results))
@@ -138,6 +160,10 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.parametrize("role", ["docker", "model", "assistant", "proxy"])
 def test_good_values_are_not_complained_about(said: dict[str, str], role: str) -> None:
     assert f"good {role}" not in said
+
+
+def test_another_model_server_needs_no_model_file(said: dict[str, str]) -> None:
+    assert "good model server" not in said
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -89,7 +89,7 @@ def blueprint(
         try:
             wanted = read_request(body)
         except InvalidRequestError as error:
-            return _error(400, error.message, "invalid_request_error", error.parameter)
+            return _error(400, error.message, "invalid_request_error", error.parameter, "invalid_value")
         if not slots.acquire(blocking=False):
             return _error(
                 429,
