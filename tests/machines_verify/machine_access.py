@@ -18,7 +18,8 @@ from typing import Any
 
 INFO: dict[str, Any] = json.loads(Path(os.environ["DEMO_INFO"]).read_text())
 SSH: dict[str, Any] = INFO["ssh"]
-_TIMEOUT = 60.0
+# Seconds for one command; a busy host may take its time.
+_TIMEOUT = 300.0
 
 
 def _known_hosts() -> list[str]:
@@ -99,21 +100,29 @@ class Stranger:
             ["docker", "exec", self.name, "sh", "-c", command],
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=_TIMEOUT,
             check=False,
         )
 
     def ssh(self, user: str, *options: str) -> subprocess.CompletedProcess[str]:
         """Try to log in to the machine with a key of its own, which nobody admitted."""
         words = ["ssh", "-i", "/tmp/key", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]
-        words += ["-o", "ConnectTimeout=3", *options, "-p", str(SSH["port"]), f"{user}@{SSH['host']}", "true"]
+        words += [
+            "-o",
+            "ConnectTimeout=15",
+            *options,
+            "-p",
+            str(SSH["port"]),
+            f"{user}@{SSH['host']}",
+            "true",
+        ]
         make_key = "test -e /tmp/key || ssh-keygen -q -t ed25519 -N '' -f /tmp/key"
         return self.run(f"{make_key}; {shlex.join(words)}")
 
     def ssh_banner(self) -> str:
         """Connect to the machine's SSH port and return what it says first; empty where nothing answers."""
         line = f"exec 3<>/dev/tcp/{SSH['host']}/{SSH['port']} && head -n 1 <&3"
-        return self.run(f"timeout 5 bash -c '{line}'").stdout.strip()
+        return self.run(f"timeout 15 bash -c '{line}'").stdout.strip()
 
 
 def _unused_address(network: dict[str, Any]) -> ipaddress.IPv4Interface:

@@ -1,0 +1,168 @@
+"""``make bench-inference``: the assistant beside llama_cpp.server and llama-server.
+
+Each round asks every server the same messages at the same number of callers, the servers in another order
+each time, so that what else the machine does hits all alike; a ratio is made within a round, and the figure
+is the median of the rounds. Before a round each caller of each server has had one answer that is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections import defaultdict
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.bench.inference.load import Round, run_round
+from tests.bench.inference.peers import draw, ensure_llama_cpp_server, ensure_llama_server
+from tests.bench.inference.prompts import messages
+from tests.bench.inference.servers import (
+    LLAMA_CPP_SERVER,
+    LLAMA_SERVER,
+    OURS,
+    TOKEN,
+    Running,
+    assistant,
+    llama_cpp_server,
+    llama_server,
+    memory_mib,
+)
+from tests.bench.models import SHAPES, ensure_model
+from tests.bench.report import FOLDER, Figure, write_report
+from tools.controller.failure import StageFailure
+
+LEVELS = (1, 4, 8, 16)
+NEW_TOKENS = 32
+# Requests of a round, by callers: enough to be busy most of the time, few enough for alternating often.
+REQUESTS = {1: 6, 4: 16, 8: 24, 16: 48}
+Sample = dict[str, Any]
+
+
+def measure(size: str, rounds: int, levels: tuple[int, ...], folder: Path) -> tuple[list[Sample], Sample]:
+    """Run all rounds over one model.
+
+    Args:
+        size: the model's size, one of ``SHAPES``.
+        rounds: how many times every server is asked at every level.
+        levels: numbers of callers at once.
+        folder: where the servers may write.
+
+    Returns:
+        A sample a server, level and round; and each server's memory (MiB) and seconds until it was ready.
+    """
+    model = ensure_model(size)
+    program, python = ensure_llama_server(), ensure_llama_cpp_server()
+    samples: list[Sample] = []
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(assistant(model, folder / OURS)),
+            stack.enter_context(llama_server(program, model, folder)),
+            stack.enter_context(llama_cpp_server(python, model, folder)),
+        ]
+        for number in range(rounds):
+            for level in levels:
+                order = servers[number % len(servers) :] + servers[: number % len(servers)]
+                for server in order:
+                    found = _ask(server, size, level, seed=1000 * number + level)
+                    samples.append(_sample(server.name, size, number, level, found))
+                    print(_line(samples[-1]), flush=True)
+        state = {
+            server.name: {"ready_seconds": server.seconds_to_ready, **memory_mib(server)}
+            for server in servers
+        }
+    return samples, state
+
+
+def _ask(server: Running, size: str, level: int, seed: int) -> Round:
+    texts = messages(level + REQUESTS[level], seed)
+    arguments = {"callers": level, "max_tokens": NEW_TOKENS}
+    # The callers of the round before left cells and connections of another number of callers.
+    run_round(server.url, size, TOKEN, texts[:level], **arguments)
+    return run_round(server.url, size, TOKEN, texts[level:], **arguments)
+
+
+def _sample(server: str, size: str, number: int, level: int, found: Round) -> Sample:
+    return {
+        "server": server,
+        "model": size,
+        "round": number,
+        "callers": level,
+        "requests_per_second": found.requests_per_second,
+        "first_token_p50_seconds": found.first_token_percentile(50),
+        "first_token_p99_seconds": found.first_token_percentile(99),
+        "pieces": sum(answer.pieces for answer in found.answers),
+    }
+
+
+def _line(sample: Sample) -> str:
+    return (
+        f"{sample['model']} round {sample['round']} {sample['callers']:2d} callers {sample['server']:16s}"
+        f" {sample['requests_per_second']:6.2f} requests/s, first token p50"
+        f" {sample['first_token_p50_seconds']:6.3f} s p99 {sample['first_token_p99_seconds']:6.3f} s"
+        f" ({sample['pieces']} pieces)"
+    )
+
+
+def figures(samples: list[Sample], suffix: str = "") -> dict[str, Figure]:
+    """Return the medians, and the medians and spreads of the ratios within rounds, of one model's samples."""
+    found: dict[tuple[int, int], dict[str, Sample]] = defaultdict(dict)
+    for sample in samples:
+        found[sample["round"], sample["callers"]][sample["server"]] = sample
+    result: dict[str, Figure] = {}
+    for level in sorted({callers for _, callers in found}):
+        rounds = [servers for (_, callers), servers in sorted(found.items()) if callers == level]
+        for peer in (LLAMA_CPP_SERVER, LLAMA_SERVER):
+            ratios = [r[OURS]["requests_per_second"] / r[peer]["requests_per_second"] for r in rounds]
+            _spread(result, f"requests_ratio_{peer}_c{level}{suffix}", ratios)
+        ratios = [
+            r[OURS]["first_token_p99_seconds"] / r[LLAMA_SERVER]["first_token_p99_seconds"] for r in rounds
+        ]
+        _spread(result, f"ttft_p99_ratio_{LLAMA_SERVER}_c{level}{suffix}", ratios)
+        for name in (OURS, LLAMA_SERVER, LLAMA_CPP_SERVER):
+            for key in ("requests_per_second", "first_token_p50_seconds", "first_token_p99_seconds"):
+                result[f"{key}_{name}_c{level}{suffix}"] = statistics.median(r[name][key] for r in rounds)
+    return result
+
+
+def _spread(result: dict[str, Figure], name: str, ratios: list[float]) -> None:
+    result[name] = statistics.median(ratios)
+    result[f"{name}_min"], result[f"{name}_max"] = min(ratios), max(ratios)
+
+
+def main() -> int:
+    """Measure and write build/bench/inference.json; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.inference", description=__doc__)
+    parser.add_argument("--models", nargs="+", choices=sorted(SHAPES), default=["0.5b"], metavar="SIZE")
+    parser.add_argument("--rounds", type=int, default=5, help="alternating rounds (default: %(default)s)")
+    parser.add_argument(
+        "--levels", type=int, nargs="+", choices=LEVELS, default=list(LEVELS), metavar="CALLERS"
+    )
+    arguments = parser.parse_args()
+    result: dict[str, Figure] = {"rounds": arguments.rounds}
+    samples: list[Sample] = []
+    try:
+        for size in arguments.models:
+            with tempfile.TemporaryDirectory(prefix="bench-inference-") as folder:
+                found, state = measure(size, arguments.rounds, tuple(arguments.levels), Path(folder))
+            samples += found
+            # The first model's figures have the plain names; it is the one that the bars are for.
+            suffix = "" if size == arguments.models[0] else f"_{size.replace('.', '_')}"
+            result |= figures(found, suffix)
+            result |= {
+                f"{key}_{server}{suffix}": figure
+                for server, all_ in state.items()
+                for key, figure in all_.items()
+            }
+    except StageFailure as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    write_report("inference", result, samples)
+    draw(FOLDER / "inference.samples.json", FOLDER / "inference.png")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
