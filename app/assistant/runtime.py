@@ -48,6 +48,8 @@ def _load(settings: Settings) -> Callable[[], LoadedModel]:
             threads=settings.threads,
             parallel=settings.parallel,
             system=[Turn("system", settings.system_prompt)],
+            repack=settings.repack,
+            lock=settings.lock_memory,
         )
 
     return load
