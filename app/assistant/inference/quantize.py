@@ -28,8 +28,8 @@ def quantize(source: Path, result: Path, kind: str) -> None:
     Args:
         source: a file of 16-bit or 32-bit weights.
         result: the file to write; its folder is made.
-        kind: a name of ``FILE_TYPES``, for example ``Q4_K_M``. llama.cpp gives rows that are no multiple of 256
-            long a neighbouring type.
+        kind: a name of ``FILE_TYPES``, for example ``Q4_K_M``. Rows whose length is no multiple of 256 get a
+            neighbouring type.
 
     Raises:
         QuantizeError: the source cannot be served or is quantized already, or llama.cpp failed.
@@ -65,7 +65,7 @@ def quantize(source: Path, result: Path, kind: str) -> None:
             str(source).encode(), str(partial).encode(), ctypes.byref(parameters)
         )
         if done:
-            raise QuantizeError(f"llama.cpp could not quantize {source}: llama_model_quantize returned {done}")
+            raise QuantizeError(f"llama.cpp could not quantize {source}: code {done}")
         read_header(partial)
         partial.chmod(0o444)
         partial.replace(result)

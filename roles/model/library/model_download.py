@@ -19,8 +19,8 @@ DOCUMENTATION = r"""
 module: model_download
 short_description: Download a model with resume, and judge it before it gets its name
 description:
-  - Writes to .NAME.part beside the file. What has arrived stays there when the connection breaks, and the next
-    attempt, in this run or in a later one, asks for the rest (HTTP Range).
+  - Writes to .NAME.part beside the file. What has arrived stays there when the connection breaks, and the
+    next attempt, in this run or in a later one, asks for the rest (HTTP Range).
   - A whole file with another SHA-256, or one that cannot be served, is removed.
   - Does nothing where the file exists.
 options:
@@ -113,8 +113,8 @@ def judge(path: str, sha256: str) -> str:
     found = checksum(path)
     if found != sha256:
         return (
-            f"its {size_of(path)} bytes have the SHA-256 {found}, not {sha256}. Either model_sha256 is another "
-            "file's, or what was fetched is damaged: compare it and run again."
+            f"its {size_of(path)} bytes have the SHA-256 {found}, not {sha256}. Either model_sha256 is "
+            "another file's, or what was fetched is damaged: compare it and run again."
         )
     try:
         read_header(path)

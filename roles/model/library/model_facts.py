@@ -15,7 +15,7 @@ module: model_facts
 short_description: Read the header of a GGUF file
 description:
   - Reads only; the same in check mode.
-  - The SHA-256 that an earlier run noted beside the file (.NAME.sha256) is taken while the note is the newer one.
+  - The SHA-256 that an earlier run noted beside the file (.NAME.sha256) is taken while it is the newer one.
 options:
   path: {description: The file., type: path, required: true}
   checksum: {description: Give its SHA-256 too., type: bool, default: false}
