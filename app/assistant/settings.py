@@ -15,6 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from assistant.inference.gguf import GgufError, read_header
 from assistant.inference.loading import judge
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
 
@@ -117,13 +118,9 @@ class Settings(BaseSettings):
     @classmethod
     def _is_gguf(cls, value: Path) -> Path:
         try:
-            with value.open("rb") as file:
-                magic = file.read(4)
-        except OSError as error:
-            raise ValueError(f"cannot read {value}: {error.strerror}") from None
-        # https://github.com/ggml-org/ggml/blob/master/docs/gguf.md: the file begins with the letters GGUF.
-        if magic != b"GGUF":
-            raise ValueError(f"{value} is not a GGUF file")
+            read_header(value)
+        except GgufError as error:
+            raise ValueError(f"{value} cannot be served: {error}") from None
         return value
 
     @field_validator("feishu_base_url", "telegram_base_url", "public_url")

@@ -10,6 +10,7 @@ import pytest
 from assistant import settings as module
 from assistant.inference.loading import DoesNotFitHost
 from assistant.settings import Settings, SettingsError, load_settings
+from tests.unit.app.model_files import write_model
 
 APP = Path(__file__).parents[3] / "app"
 SECRET_FILES = (
@@ -32,7 +33,7 @@ class Place:
         for name in SECRET_FILES:
             (self.secrets / name).write_text(f"value of {name}\n")
         self.model = directory / "model.gguf"
-        self.model.write_bytes(b"GGUF\x03\x00\x00\x00")
+        write_model(self.model)
         for name in [n for n in os.environ if n.startswith("ASSISTANT_")]:
             monkeypatch.delenv(name)
         # What a model needs is judged by tests of its own.
@@ -70,6 +71,12 @@ def test_good_environment(place: Place) -> None:
     assert settings.secrets.get("api_token") == "value of api_token"
     assert settings.telegram_mode == "webhook"
     assert "value of" not in repr(settings)
+
+
+def test_model_that_is_cut_off(place: Place) -> None:
+    whole = place.model.read_bytes()
+    place.model.write_bytes(whole[:-100])
+    assert problem().startswith(f"MODEL_PATH: {place.model} cannot be served: the file is cut off: ")
 
 
 def test_empty_variable_means_the_default(place: Place) -> None:
