@@ -11,6 +11,8 @@ import time
 from typing import Any, BinaryIO
 from urllib.error import HTTPError, URLError
 
+# Mitogen carries only what a module names itself, not what that imports in turn.
+import ansible.module_utils.gguf_tables  # noqa: F401
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.gguf import GgufError, read_header
 from ansible.module_utils.urls import open_url

@@ -121,7 +121,7 @@ def main() -> None:
     if asked["rollback"] and not previous:
         module.fail_json(
             msg=f"{asked['directory']} has no previous version to go back to (current: {current or 'none'}). "
-            "Name one instead: model_source and model_file, then playbooks/model.yml without model_rollback."
+            "Name one instead: model_source and model_file, then playbooks/model.yml without rollback."
         )
     path = os.path.join(asked["directory"], wanted)
     there = os.path.isfile(path) and not os.path.islink(path)
