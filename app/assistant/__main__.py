@@ -1,6 +1,7 @@
-"""The command line: ``python -m assistant check`` and ``python -m assistant healthcheck``."""
+"""The command line: ``python -m assistant check``, ``healthcheck`` and ``capacity``."""
 
 import argparse
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -35,6 +36,31 @@ def healthcheck(url: str) -> int:
     return 1
 
 
+def _add_capacity(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "capacity",
+        help="what a model takes on this host, and what to expect of it; safe beside a live service",
+    )
+    environ = os.environ
+    parser.add_argument("--model", default=environ.get("MODEL_PATH", ""), help="a GGUF file (MODEL_PATH)")
+    parser.add_argument(
+        "--conversations",
+        type=int,
+        default=environ.get("ASSISTANT_PARALLEL") or 4,
+        help="answered at once, for the memory that is needed (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--context-tokens",
+        type=int,
+        default=environ.get("ASSISTANT_CONTEXT_TOKENS") or 2048,
+        help="longest conversation (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="how long to measure; 0 only calculates (default: 60)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object; bytes and seconds")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m assistant", description=__doc__)
@@ -44,7 +70,13 @@ def main(arguments: list[str] | None = None) -> int:
     health.add_argument(
         "--url", default="http://127.0.0.1:8000/readyz", help="what to ask (default: %(default)s)"
     )
+    _add_capacity(commands)
     chosen = parser.parse_args(arguments)
+    if chosen.command == "capacity":
+        # Imported here: the health check, every ten seconds, has no use for numpy.
+        from assistant.capacity import run
+
+        return run(chosen)
     return check() if chosen.command == "check" else healthcheck(chosen.url)
 
 

@@ -15,6 +15,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from assistant.inference.gguf import GgufError, read_header
+from assistant.inference.loading import judge
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
 
 PREFIX = "ASSISTANT_"
@@ -45,6 +47,8 @@ EXAMPLES = {
     "ASSISTANT_TEMPERATURE": "0.7",
     "ASSISTANT_THREADS": "0",
     "ASSISTANT_PARALLEL": "8",
+    "ASSISTANT_REPACK": "auto",
+    "ASSISTANT_LOCK_MEMORY": "false",
     "ASSISTANT_LOG_LEVEL": "info",
     "ASSISTANT_MAX_BODY_BYTES": "1048576",
     "ASSISTANT_REQUEST_DEADLINE_SECONDS": "120",
@@ -71,6 +75,7 @@ class Settings(BaseSettings):
     ``request_deadline_seconds``. ``threads`` 0 means one for every core that this process may use.
     ``parallel`` is how many conversations are answered at once; ``context_tokens`` is each one's longest.
     ``backend_url`` empty means the model in ``model_path``, which is not needed otherwise.
+    ``repack`` and ``lock_memory`` say how the model gets into memory (``inference/loading.py``).
     """
 
     model_config = SettingsConfigDict(
@@ -97,6 +102,8 @@ class Settings(BaseSettings):
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.7
     threads: Annotated[int, Field(ge=0, le=512)] = 0
     parallel: Annotated[int, Field(ge=1, le=32)] = 4
+    repack: Literal["auto", "on", "off"] = "auto"
+    lock_memory: bool = False
     system_prompt: str = DEFAULT_SYSTEM_PROMPT
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1048576
@@ -119,13 +126,9 @@ class Settings(BaseSettings):
     @classmethod
     def _is_gguf(cls, value: Path) -> Path:
         try:
-            with value.open("rb") as file:
-                magic = file.read(4)
-        except OSError as error:
-            raise ValueError(f"cannot read {value}: {error.strerror}") from None
-        # https://github.com/ggml-org/ggml/blob/master/docs/gguf.md: the file begins with the letters GGUF.
-        if magic != b"GGUF":
-            raise ValueError(f"{value} is not a GGUF file")
+            read_header(value)
+        except GgufError as error:
+            raise ValueError(f"{value} cannot be served: {error}") from None
         return value
 
     @field_validator("feishu_base_url", "telegram_base_url", "public_url", "backend_url")
@@ -144,7 +147,7 @@ class Settings(BaseSettings):
             raise ValueError("this path already belongs to another part of the assistant")
         return value
 
-    @field_validator("log_level", "telegram_mode", mode="before")
+    @field_validator("log_level", "telegram_mode", "repack", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -242,12 +245,26 @@ def _cross_checks(settings: Settings) -> None:
             raise _complete("ASSISTANT_PUBLIC_URL", "is needed for Telegram's webhook mode")
         if not settings.public_url.startswith("https://"):
             raise _complete("ASSISTANT_PUBLIC_URL", "must begin with https:// for Telegram's webhook mode")
+    _model_fits(settings)
     if settings.max_tokens > settings.context_tokens // 2:
         raise _complete(
             "ASSISTANT_MAX_TOKENS",
             f"is {settings.max_tokens}, which is more than half of "
             f"ASSISTANT_CONTEXT_TOKENS ({settings.context_tokens})",
         )
+
+
+def _model_fits(settings: Settings) -> None:
+    """Refuse a model that needs more memory than there is, before anything is loaded."""
+    try:
+        judge(
+            settings.model_path,
+            context_tokens=settings.context_tokens,
+            parallel=settings.parallel,
+            repack=settings.repack,
+        )
+    except ValueError as error:
+        raise _complete("MODEL_PATH", str(error)) from None
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -28,6 +28,8 @@ def make_backend(settings: Settings, limit: int) -> Backend:
             threads=settings.threads,
             parallel=settings.parallel,
             system=[system],
+            repack=settings.repack,
+            lock=settings.lock_memory,
         )
 
     return EmbeddedBackend(load, [system], _model_failed, limit=limit)

@@ -9,7 +9,9 @@ from assistant.inference.backend import RequestError
 from assistant.inference.cache import common
 from assistant.inference.context import Context
 from assistant.inference.engine import PROMPT_TOKENS, Engine, Words
-from assistant.inference.native import load_cpu_backends, usable_cores
+from assistant.inference.host import usable_cores
+from assistant.inference.loading import check_locked, judge, read_ahead
+from assistant.inference.native import load_cpu_backends
 from assistant.inference.prompt import DoesNotFit, fit, without_control_texts
 from assistant.inference.sampling import Chain
 from assistant.inference.template import Template
@@ -31,7 +33,15 @@ class Model:
     """A loaded model. Decoding belongs to the thread that made it; splitting text into tokens to anyone."""
 
     def __init__(
-        self, path: Path, *, context_tokens: int, threads: int, parallel: int, system: Sequence[Turn]
+        self,
+        path: Path,
+        *,
+        context_tokens: int,
+        threads: int,
+        parallel: int,
+        system: Sequence[Turn],
+        repack: str = "auto",
+        lock: bool = False,
     ) -> None:
         """Load ``path``, memory-mapped.
 
@@ -41,10 +51,13 @@ class Model:
             threads: how many decode; 0 takes all cores.
             parallel: how many conversations are answered at once.
             system: the turns that stand before nearly every conversation.
+            repack: whether weights are copied into the CPU's own layout; see ``loading.plan``.
+            lock: keep the model from being swapped or dropped.
 
         Raises:
-            ValueError: llama.cpp cannot load the file.
+            ValueError: the model does not fit, cannot be locked, or llama.cpp cannot load the file.
         """
+        read_ahead(path)
         # Imported here: importing it already loads the native library, which only this thread may do.
         import llama_cpp
 
@@ -57,11 +70,19 @@ class Model:
         self._threads = threads or usable_cores()
         self._parallel, self._system = parallel, system
         self._context: Context | None = None
+        chosen = judge(path, context_tokens=context_tokens, parallel=parallel, repack=repack)
+        log.info(
+            "weights are repacked" if chosen.repack else "weights are not repacked", reason=chosen.reason
+        )
         parameters = llama_cpp.llama_model_default_params()
-        parameters.use_mmap = True
+        parameters.use_extra_bufts = chosen.repack
+        modes = llama_cpp.LLAMA_LOAD_MODE_MMAP, llama_cpp.LLAMA_LOAD_MODE_MMAP_MLOCK
+        parameters.load_mode = modes[lock]
         self._handle: Any = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
         if not self._handle:
             raise ValueError(f"llama.cpp cannot load {path}")
+        if lock:
+            check_locked(path, Path("/proc/self/status").read_text(encoding="ascii"))
         self._vocabulary: Any = llama_cpp.llama_model_get_vocab(self._handle)
         trained = int(llama_cpp.llama_model_n_ctx_train(self._handle))
         self.context_tokens = min(context_tokens, trained) if trained > 0 else context_tokens

@@ -1,7 +1,6 @@
 """Loading the compiled parts of llama.cpp that are chosen at run time."""
 
 import ctypes
-import os
 from pathlib import Path
 
 
@@ -21,15 +20,3 @@ def load_cpu_backends(library_directory: Path) -> None:
     load.argtypes = [ctypes.c_char_p]
     load.restype = None
     load(str(library_directory).encode())
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use: its CPU mask and, in a container, its CPU quota."""
-    cores = len(os.sched_getaffinity(0))
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return cores
-    if quota != "max":
-        cores = min(cores, max(1, round(int(quota) / int(period))))
-    return cores

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from assistant import settings as module
+from assistant.inference.loading import DoesNotFitHost
 from assistant.settings import Settings, SettingsError, load_settings
+from tests.unit.app.model_files import write_model
 
 APP = Path(__file__).parents[3] / "app"
 SECRET_FILES = (
@@ -31,9 +33,11 @@ class Place:
         for name in SECRET_FILES:
             (self.secrets / name).write_text(f"value of {name}\n")
         self.model = directory / "model.gguf"
-        self.model.write_bytes(b"GGUF\x03\x00\x00\x00")
+        write_model(self.model)
         for name in [n for n in os.environ if n.startswith("ASSISTANT_")]:
             monkeypatch.delenv(name)
+        # What a model needs is judged by tests of its own.
+        monkeypatch.setattr(module, "judge", lambda *_arguments, **_settings: None)
         self.set(
             MODEL_PATH=str(self.model),
             ASSISTANT_SECRETS_DIR=str(self.secrets),
@@ -69,6 +73,12 @@ def test_good_environment(place: Place) -> None:
     assert "value of" not in repr(settings)
 
 
+def test_model_that_is_cut_off(place: Place) -> None:
+    whole = place.model.read_bytes()
+    place.model.write_bytes(whole[:-100])
+    assert problem().startswith(f"MODEL_PATH: {place.model} cannot be served: the file is cut off: ")
+
+
 def test_empty_variable_means_the_default(place: Place) -> None:
     place.set(ASSISTANT_SYSTEM_PROMPT="", ASSISTANT_THREADS="", ASSISTANT_LOG_LEVEL="WARNING")
     settings = load_settings()
@@ -100,6 +110,8 @@ def test_empty_variable_means_the_default(place: Place) -> None:
         ("ASSISTANT_CONTEXT_TOKENS", "many"),
         ("ASSISTANT_CONTEXT_TOKENS", "1"),
         ("ASSISTANT_PARALLEL", "0"),
+        ("ASSISTANT_REPACK", "perhaps"),
+        ("ASSISTANT_LOCK_MEMORY", "perhaps"),
         ("ASSISTANT_MAX_TOKENS", "2000"),
         ("ASSISTANT_MAX_TOKENS", "0"),
         ("ASSISTANT_TEMPERATURE", "nan"),
@@ -178,6 +190,21 @@ def test_unknown_setting_is_not_passed_over(place: Place) -> None:
 def test_secret_as_a_variable_is_refused(place: Place) -> None:
     place.set(ASSISTANT_API_TOKEN="value of api_token")
     assert problem().startswith("ASSISTANT_API_TOKEN: a secret must not be an environment variable")
+
+
+def test_a_model_that_does_not_fit_is_refused_before_anything_starts(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, object] = {}
+
+    def too_large(path: Path, **settings: object) -> None:
+        asked.update(settings, path=path)
+        raise DoesNotFitHost("the model needs 4886 MiB")
+
+    monkeypatch.setattr(module, "judge", too_large)
+    place.set(ASSISTANT_PARALLEL="3", ASSISTANT_REPACK="ON")
+    assert problem().startswith("MODEL_PATH: the model needs 4886 MiB")
+    assert asked == {"path": place.model, "context_tokens": 2048, "parallel": 3, "repack": "on"}
 
 
 def test_every_setting_has_an_example() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.app.model_files import write_model
 from tests.unit.repository.project import ROOT
 from tests.unit.roles.playbook import run_tasks
 
@@ -86,6 +87,43 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         {"model_source": "{FOLDER}/text.gguf"},
         ["model_source", "GGUF", MAIN, "example"],
     ),
+    "model that is cut off": (
+        "model",
+        {"model_source": "{FOLDER}/cut.gguf"},
+        ["model_source", "cut off", "bytes", MAIN, "example"],
+    ),
+    "model of another kind": (
+        "model",
+        {"model_source": "{FOLDER}/bert.gguf"},
+        ["model_source", "'bert'", "left to right", MAIN, "example"],
+    ),
+    "model too large for the memory": (
+        "model",
+        {"model_source": "{FOLDER}/good.gguf", "model_memory_limit": "100m"},
+        [
+            "does not fit",
+            "MiB",
+            "assistant_context_tokens",
+            "assistant_parallel",
+            "assistant_memory_limit",
+            MAIN,
+        ],
+    ),
+    "version with the name of the link": (
+        "model",
+        {"model_source": "{FOLDER}/good.gguf", "model_file": "current.gguf"},
+        ["model_file", "link", MAIN, "example"],
+    ),
+    "quantized into its own name": (
+        "model",
+        {"model_source": "{FOLDER}/good.gguf", "model_quantize": "controller", "model_file": "good.gguf"},
+        ["model_quantize", "model_file", MAIN, "example"],
+    ),
+    "quantized to an unknown type": (
+        "model",
+        {"model_source": "{FOLDER}/good.gguf", "model_quantize": "target", "model_quantize_type": "Q4"},
+        ["model_quantize_type", "Q4_K_M", MAIN],
+    ),
     "model with another checksum": (
         "model",
         {"model_source": "{FOLDER}/good.gguf", "model_sha256": "0" * 64},
@@ -142,7 +180,9 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the roles say to each mistake; one run of Ansible for all of them."""
     folder, results = tmp_path_factory.mktemp("mistakes"), tmp_path_factory.mktemp("said")
     (folder / "text.gguf").write_text("a text\n")
-    (folder / "good.gguf").write_bytes(b"GGUF" + bytes(16))
+    write_model(folder / "good.gguf")
+    (folder / "cut.gguf").write_bytes((folder / "good.gguf").read_bytes()[:-9])
+    write_model(folder / "bert.gguf", "bert")
     good_model = {"model_source": f"{folder}/good.gguf"}
     tasks = [
         attempt(f"good {role}", role, good_model, results)
