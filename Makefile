@@ -83,6 +83,10 @@ bench-demo:  ## make demo with nothing cached, and again: build/bench/demo.json
 bench-second-run:  ## site.yml on the demo's machine, unchanged, both strategies: build/bench/second_run.json
 	$(BIN)/python -m tests.bench.second_run build/machines/$(DEMO_NAME)/info.json
 
+.PHONY: bench-inference
+bench-inference: artifacts  ## the engine beside llama-server and llama_cpp.server: build/bench/inference.json and .png
+	$(BIN)/python -m tests.bench.inference $(BENCH_INFERENCE)
+
 # --- cleaning -----------------------------------------------------------------------------------------------------
 
 .PHONY: clean

@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     @property
     def model_name(self) -> str:
         """What the API calls the model."""
-        return self.backend_model or ("remote" if self.backend_url else self.model_path.stem)
+        return self.backend_model or ("remote" if self.backend_url else self.model_path.resolve().stem)
 
     @property
     def api_calls(self) -> int:
@@ -245,7 +245,8 @@ def _cross_checks(settings: Settings) -> None:
             raise _complete("ASSISTANT_PUBLIC_URL", "is needed for Telegram's webhook mode")
         if not settings.public_url.startswith("https://"):
             raise _complete("ASSISTANT_PUBLIC_URL", "must begin with https:// for Telegram's webhook mode")
-    _model_fits(settings)
+    if not settings.backend_url:
+        _model_fits(settings)
     if settings.max_tokens > settings.context_tokens // 2:
         raise _complete(
             "ASSISTANT_MAX_TOKENS",

@@ -49,9 +49,9 @@ class Context:
         # One pool of cells for all sequences: sharing the system prompt is then a matter of marks, not of
         # copies, and a long conversation may have what short ones leave.
         parameters.kv_unified = True
-        # On a CPU, and with cells of many conversations in one pool, plain matrix products were up to four
-        # times as fast (tiny model, 8 at once).
-        parameters.flash_attn_type = binding.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        # It passes over the cells of other conversations: 12 % more answers a second of a 0.5B model with 16
+        # at once (2 cores, AVX-512 and AMX), and less memory.
+        parameters.flash_attn_type = binding.LLAMA_FLASH_ATTN_TYPE_AUTO
         self.handle = binding.llama_init_from_model(model, parameters)
         if not self.handle:
             raise MemoryError(

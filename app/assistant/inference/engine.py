@@ -13,11 +13,10 @@ from assistant.inference.cache import SYSTEM, Cache, Memory, Slot
 from assistant.inference.context import Chunk, DecodeError
 from assistant.inference.text_stream import TextStream
 
-# While nobody waits for a next word, prompts are read in large pieces, which is faster; otherwise in small
-# ones, because every running answer stands still meanwhile.
+# How many tokens of prompts a step reads. Together they are read faster than one after the other, and whoever
+# waits for a next word stands still less often: with 16 callers, steps of 64 gave 14 % fewer answers.
 PROMPT_TOKENS = 256
-PROMPT_TOKENS_BESIDE_ANSWERS = 64
-# What one prompt gets in a step while others wait for their turn.
+# What one prompt gets of them while anybody else is answered: a long one must not hold up the others.
 PROMPT_SHARE = 64
 
 
@@ -183,15 +182,13 @@ class Engine:
             for a in self._running
             if a.token is not None
         ]
-        budget = min(
-            PROMPT_TOKENS_BESIDE_ANSWERS if work else PROMPT_TOKENS, self._decoder.batch_tokens - len(work)
-        )
+        budget = min(PROMPT_TOKENS, self._decoder.batch_tokens - len(work))
         reading = [a for a in self._running if a.token is None]
         if not reading:
             return work
         first = self._turn % len(reading)
         self._turn += 1
-        share = PROMPT_SHARE if len(reading) > 1 else budget
+        share = PROMPT_SHARE if work or len(reading) > 1 else budget
         for answer in (*reading[first:], *reading[:first]):
             count = min(answer.missing, share, budget)
             if count <= 0:

@@ -13,7 +13,7 @@ from assistant.inference.host import usable_cores
 from assistant.inference.loading import check_locked, judge, read_ahead
 from assistant.inference.native import load_cpu_backends
 from assistant.inference.prompt import DoesNotFit, fit, without_control_texts
-from assistant.inference.sampling import Chain
+from assistant.inference.sampling import sampler
 from assistant.inference.template import Template
 from assistant.logs import Log
 from assistant.messages import Turn
@@ -119,7 +119,7 @@ class Model:
         words = Words(
             self.piece,
             self.is_end,
-            lambda options: Chain(self._binding, context.handle, self._vocabulary, options),
+            lambda options: sampler(self._binding, context.handle, self._vocabulary, options),
             self.controls,
         )
         return Engine(context, words, system, parallel=self._parallel, sequences=sequences, cells=cells)

@@ -3,6 +3,8 @@
 import random
 from typing import Any
 
+import numpy as np
+
 from assistant.inference.backend import InferenceError, Options
 
 # How many of the last tokens the repetition penalty looks at; llama.cpp's own default.
@@ -19,6 +21,40 @@ character ::= [^"\\\x7F\x00-\x1F] | "\\" ( ["\\/bfnrt] | "u" [0-9a-fA-F]{4} )
 number ::= "-"? ( "0" | [1-9] [0-9]{0,15} ) ( "." [0-9]{1,15} )? ( [eE] [-+]? [0-9]{1,3} )?
 ws     ::= ( " " | "\n" [ \t]{0,20} )?
 """
+
+
+def sampler(binding: Any, context: Any, vocabulary: Any, options: Options) -> "Chain | Greedy":
+    """Return what chooses the tokens of one answer as ``options`` say.
+
+    Raises:
+        InferenceError: llama.cpp refuses a part.
+    """
+    if options.temperature <= 0 and options.repetition_penalty == 1.0 and not options.json_object:
+        return Greedy(binding, context, vocabulary)
+    return Chain(binding, context, vocabulary, options)
+
+
+class Greedy:
+    """Takes the likeliest token. A chain would first copy the whole vocabulary, at each token."""
+
+    def __init__(self, binding: Any, context: Any, vocabulary: Any) -> None:
+        """Look at the outputs of ``context``."""
+        self._binding, self._context = binding, context
+        self._words = int(binding.llama_vocab_n_tokens(vocabulary))
+
+    def sample(self, row: int) -> int:
+        """Return the next token, from the output of the batch's ``row``.
+
+        Raises:
+            InferenceError: the row has no output.
+        """
+        logits = self._binding.llama_get_logits_ith(self._context, row)
+        if not logits:
+            raise InferenceError(f"row {row} of the batch has no output")
+        return int(np.ctypeslib.as_array(logits, shape=(self._words,)).argmax())
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class Chain:

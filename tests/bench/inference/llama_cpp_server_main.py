@@ -13,4 +13,4 @@ from assistant.inference.native import load_cpu_backends
 
 if __name__ == "__main__":
     load_cpu_backends(Path(llama_cpp.__file__).parent / "lib")
-    main()
+    main()  # type: ignore[no-untyped-call]

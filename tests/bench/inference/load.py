@@ -77,7 +77,8 @@ async def _round(
 ) -> Round:
     left = list(reversed(messages))
     answers: list[Answer] = []
-    limits = httpx.Limits(max_connections=callers, max_keepalive_connections=callers)
+    # A connection for each request: a server may close one that is kept just when the next request is sent.
+    limits = httpx.Limits(max_connections=callers, max_keepalive_connections=0)
     async with httpx.AsyncClient(trust_env=False, timeout=SECONDS, limits=limits) as client:
         begun = time.perf_counter()
 

@@ -105,7 +105,8 @@ def _started(name: str, command: list[str], path: str, folder: Path) -> Iterator
         _await(f"{url}{path}", process, log)
         yield Running(name, url, process, time.perf_counter() - begun)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
 
 

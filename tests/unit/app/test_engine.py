@@ -6,7 +6,6 @@ from assistant.inference.backend import Caller, InferenceError, Options, QueueFu
 from assistant.inference.engine import (
     PROMPT_SHARE,
     PROMPT_TOKENS,
-    PROMPT_TOKENS_BESIDE_ANSWERS,
     Engine,
     Words,
 )
@@ -62,8 +61,8 @@ def test_long_prompt_does_not_stall_others(decoder: FakeDecoder) -> None:
     for batch in decoder.batches[start:]:
         answer, *prompt = batch
         assert len(answer.tokens) == 1, "the running answer gets a word in every step"
-        assert sum(len(c.tokens) for c in prompt) <= PROMPT_TOKENS_BESIDE_ANSWERS
-    assert len(decoder.batches) - start == 500 // PROMPT_TOKENS_BESIDE_ANSWERS + 2
+        assert sum(len(c.tokens) for c in prompt) <= PROMPT_SHARE
+    assert len(decoder.batches) - start == 500 // PROMPT_SHARE + 2
     run(engine)
     assert short.result.result().text == "a" * 100
 
