@@ -1,4 +1,4 @@
-"""Run ``site.yml`` on the deployed machine, as an operator would."""
+"""Run ``site.yml`` and other playbooks on the deployed machine, as an operator would."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tools.demo.playbook import ansible_environment
 
 @dataclass(frozen=True)
 class SiteRun:
-    """What a run of ``site.yml`` said and did."""
+    """What a run said and did."""
 
     status: int
     output: str
@@ -31,16 +31,17 @@ class SiteRun:
         return re.sub(r"\s+", " ", self.output)
 
 
-def run_site(inventory: Path, *arguments: str) -> SiteRun:
-    """Run ``site.yml`` over inventory/demo and the generated inventory.
+def run_site(inventory: Path, *arguments: str, playbook: str = "site.yml") -> SiteRun:
+    """Run a playbook over inventory/demo and the generated inventory.
 
     Args:
         inventory: Folder of the generated inventory.
         arguments: More arguments of ansible-playbook, such as ``--check``.
+        playbook: Its path in the repository.
     """
     environment = {**os.environ, **ansible_environment(), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     done = subprocess.run(
-        ["ansible-playbook", "-i", "inventory/demo", "-i", str(inventory), "site.yml", *arguments],
+        ["ansible-playbook", "-i", "inventory/demo", "-i", str(inventory), playbook, *arguments],
         cwd=ROOT,
         env=environment,
         capture_output=True,
