@@ -1,8 +1,8 @@
 """``python -m assistant capacity``: what a model takes on this host, and what to expect of it.
 
 Safe beside a live service: it runs at the lowest priority, takes no more memory than is free (or generates
-nothing and says so), and measures for about ``--seconds``. Both share the memory's bandwidth: meanwhile the service
-is slower, and the figures are lower than they would be alone.
+nothing and says so), and measures for about ``--seconds``. Both share the memory's bandwidth: meanwhile the
+service is slower, and the figures are lower than they would be alone.
 """
 
 import argparse

@@ -4,13 +4,13 @@ The assistant's wheel holds one library for each generation of CPUs; llama-cpp-p
 by itself, and would find no CPU at all. Needs ``app/`` on PYTHONPATH.
 """
 
+import runpy
 from pathlib import Path
 
 import llama_cpp
-from llama_cpp.server.__main__ import main
 
 from assistant.inference.native import load_cpu_backends
 
 if __name__ == "__main__":
     load_cpu_backends(Path(llama_cpp.__file__).parent / "lib")
-    main()  # type: ignore[no-untyped-call]
+    runpy.run_module("llama_cpp.server", run_name="__main__")
