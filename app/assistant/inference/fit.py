@@ -38,14 +38,18 @@ class Need:
     total_bytes: int
 
 
-def cells_needed(context_tokens: int, conversations: int) -> int:
-    """Return the cells of key-value cache that ``Model.engine`` makes: room for half of the conversations.
+def cells_needed(context_tokens: int, conversations: int, system_tokens: int = SYSTEM_TOKENS) -> int:
+    """Return the cells of key-value cache: room for half of the conversations at their full length.
+
+    Requests reserve what they may need, so that many short ones run at once, and long ones wait for each
+    other.
 
     Args:
         context_tokens: the longest conversation.
         conversations: how many are answered at once.
+        system_tokens: of the system prompt; without a tokenizer an estimate.
     """
-    return SYSTEM_TOKENS + context_tokens * ((conversations + 1) // 2)
+    return system_tokens + context_tokens * ((conversations + 1) // 2)
 
 
 def memory_needed(header: Header, *, cells: int, repack: bool, batch_tokens: int = BATCH_TOKENS) -> Need:
@@ -60,8 +64,9 @@ def memory_needed(header: Header, *, cells: int, repack: bool, batch_tokens: int
       (llama-kv-cache.cpp), cells padded to 256. An upper bound where a model has sliding windows or blocks
       with fewer heads.
     - compute: the buffer of one decode call of ``batch_tokens`` is as large as its widest moment, 32-bit
-      numbers: the attention scores heads x cells (flash attention is off), the feed-forward's two halves, or
-      the vocabulary's scores; beside it the residual, queries and the mask of cells.
+      numbers: the attention scores heads x cells (flash attention, where the model allows it, needs less),
+      the feed-forward's two halves, or the vocabulary's scores; beside it the residual, queries and the mask
+      of cells.
 
     Args:
         header: the model.

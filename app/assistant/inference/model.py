@@ -9,6 +9,7 @@ from assistant.inference.backend import RequestError
 from assistant.inference.cache import common
 from assistant.inference.context import Context
 from assistant.inference.engine import PROMPT_TOKENS, Engine, Words
+from assistant.inference.fit import cells_needed
 from assistant.inference.host import usable_cores
 from assistant.inference.loading import check_locked, judge, read_ahead
 from assistant.inference.native import load_cpu_backends
@@ -104,9 +105,7 @@ class Model:
         """
         self.prompt([*self._system, Turn("user", "Hello")], 1)
         system = self._common_beginning()
-        # Room for half of the conversations at their full length. Requests reserve what they may need, so
-        # that many short ones run at once, and long ones wait for each other.
-        cells = len(system) + self.context_tokens * ((self._parallel + 1) // 2)
+        cells = cells_needed(self.context_tokens, self._parallel, len(system))
         sequences = min(self._parallel * REMEMBERED, MAX_SEQUENCES - 1)
         context = self._context = Context(
             self._binding,
