@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import shutil
@@ -101,18 +100,9 @@ def copy(answer: Any, stream: BinaryIO, have: int, asked: dict[str, Any]) -> Non
         raise ConnectionError(f"the connection ended after {have + arrived} of {have + length} bytes")
 
 
-def checksum(path: str) -> str:
-    """Return the SHA-256 of a file."""
-    total = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while chunk := stream.read(CHUNK):
-            total.update(chunk)
-    return total.hexdigest()
-
-
-def judge(path: str, sha256: str) -> str:
+def judge(module: AnsibleModule, path: str, sha256: str) -> str:
     """Return what is wrong with a whole file; empty where it is the right one and can be served."""
-    found = checksum(path)
+    found = module.sha256(path)
     if found != sha256:
         return (
             f"its {size_of(path)} bytes have the SHA-256 {found}, not {sha256}. Either model_sha256 is "
@@ -164,7 +154,7 @@ def main() -> None:
     part = os.path.join(os.path.dirname(asked["dest"]), f".{os.path.basename(asked['dest'])}.part")
     resumed_from = size_of(part)
     fetch(module, part)
-    if problem := judge(part, asked["sha256"].lower()):
+    if problem := judge(module, part, asked["sha256"].lower()):
         os.unlink(part)
         module.fail_json(msg=f"{asked['url']} was fetched and removed again: {problem}")
     os.chmod(part, 0o444)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 
@@ -47,7 +46,7 @@ def note_of(path: str) -> str:
     return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.sha256")
 
 
-def sha256_of(path: str) -> str:
+def sha256_of(module: AnsibleModule, path: str) -> str:
     """Return the SHA-256 of ``path``, from its note where that can be trusted."""
     note = note_of(path)
     try:
@@ -56,11 +55,7 @@ def sha256_of(path: str) -> str:
                 return stream.read(64)
     except (OSError, ValueError):
         pass
-    total = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while chunk := stream.read(1 << 20):
-            total.update(chunk)
-    return total.hexdigest()
+    return str(module.sha256(path))
 
 
 def free_bytes(path: str) -> int:
@@ -99,7 +94,7 @@ def main() -> None:
     )
     try:
         known["size"] = os.path.getsize(asked["path"])
-        known["sha256"] = sha256_of(asked["path"]) if asked["checksum"] else ""
+        known["sha256"] = sha256_of(module, asked["path"]) if asked["checksum"] else ""
     except OSError as error:
         known = {"error": f"it cannot be read: {error.strerror}", "size": 0, "sha256": ""}
     module.exit_json(changed=False, exists=True, **room, **known)
