@@ -100,7 +100,7 @@ class Runtime:
             return None
         self.metrics.received.labels(message.platform).inc()
         log.info("received", platform=message.platform, inbox_id=number, kind=message.kind.value)
-        self.worker.wake()
+        self.worker.wake(number)
         return number
 
     def app(self) -> Flask:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+from assistant.crew import Crew
 from assistant.inference.backend import (
     Backend,
     Caller,
@@ -65,12 +66,12 @@ class Worker:
         self._system = Turn("system", system_prompt)
         self._held: dict[str, Claim] = {}
         self._lock = threading.Lock()
-        # One looks into the inbox at a time: on SQLite the others would only wait for its transaction.
-        self._claiming = threading.Lock()
         self._progress = progress or Progress()
         self._begun = False
         self.on_reply: Callable[[], None] = lambda: None
-        self._answering = Loops(Loop(f"worker-{n}", self._step, idle_seconds=0.5) for n in range(threads))
+        self._answering = Crew(
+            "worker", threads, self._claim, self._handle, number=lambda c: c.inbox_id, idle_seconds=0.5
+        )
         self._keeper = Loops([Loop("leases", self._renew, idle_seconds=heartbeat_seconds)])
 
     def start(self) -> None:
@@ -78,9 +79,9 @@ class Worker:
         self._answering.start()
         self._keeper.start()
 
-    def wake(self) -> None:
-        """Look into the inbox now."""
-        self._answering.wake()
+    def wake(self, inbox_id: int | None = None) -> None:
+        """Look into the inbox now: the message ``inbox_id`` was committed."""
+        self._answering.wake(inbox_id)
 
     def stop(self) -> None:
         """Stop the threads; stop the backend first, which ends what is being generated."""
@@ -100,16 +101,15 @@ class Worker:
                 log.warning("a lease was lost", inbox_id=claim.inbox_id)
         return False
 
-    def _step(self) -> bool:
+    def _claim(self) -> Claim | None:
         # Messages wait for a model that is loading. One that goes away later fails their tries, so that
         # people are told instead of meeting silence.
         if not (self._begun or self._backend.ready):
-            return False
+            return None
         self._begun = True
-        with self._claiming:
-            claim = self._inbox.claim()
-        if claim is None:
-            return False
+        return self._inbox.claim()
+
+    def _handle(self, claim: Claim) -> None:
         with self._lock:
             self._held[claim.token] = claim
         try:
@@ -119,7 +119,9 @@ class Worker:
         finally:
             with self._lock:
                 self._held.pop(claim.token, None)
-        return True
+            # The conversation's next message may wait for this one's end; an API call is all of its own.
+            if claim.platform != API:
+                self._answering.wake()
 
     def _answer(self, claim: Claim) -> None:
         if claim.attempts > MAX_ATTEMPTS:
@@ -187,7 +189,8 @@ class Worker:
         self._metrics.answered.labels(claim.platform, result).inc()
         if claim.platform == API:
             self._progress.forget(claim.chat)
-        self.on_reply()
+        if claim.platform in self._push:
+            self.on_reply()
 
     def _turns(self, claim: Claim) -> list[Turn]:
         given = claim.payload.get("messages")

@@ -1,5 +1,6 @@
 """A backend whose model lives in this process, on a thread of its own."""
 
+import gc
 import queue
 import threading
 import time
@@ -126,6 +127,9 @@ class EmbeddedBackend:
         except Exception as error:
             self._on_load_failure(error)
             return
+        # What is loaded by now stays: looking through it for garbage would stop every answer each time.
+        gc.collect()
+        gc.freeze()
         log.info("model is ready", context_tokens=model.context_tokens)
         self._model = model
         self._ready.set()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from assistant.inference.backend import Caller, Completion, InferenceError, Options, QueueFull
 from assistant.inference.cache import SYSTEM, Cache, Memory, Slot
@@ -114,6 +114,8 @@ class Engine:
         self.cache = Cache(decoder, sequences, cells, system)
         self._waiting: deque[Request] = deque()
         self._running: list[_Answer] = []
+        # New pieces of answers; see _tell.
+        self._said: list[tuple[_Answer, str]] = []
         # Whose prompt is read next.
         self._turn = 0
 
@@ -128,6 +130,7 @@ class Engine:
 
     def step(self) -> None:
         """Do one step: drop what nobody waits for, start what fits, decode once, take the words."""
+        self._tell()
         self._drop()
         self._admit()
         work = self._plan()
@@ -144,7 +147,7 @@ class Engine:
     def _drop(self) -> None:
         now = time.monotonic()
         for answer in list(self._running):
-            self._guard(answer, self._end_if_late, now)
+            self._guard(answer, self._end_if_late, answer, now)
         for request in [r for r in self._waiting if r.deadline < now or r.caller.cancelled()]:
             self._waiting.remove(request)
             if request.deadline < now:
@@ -208,7 +211,7 @@ class Engine:
         for (answer, chunk), row in zip(work, rows, strict=True):
             answer.slot.tokens.extend(chunk.tokens)
             if chunk.output:
-                self._guard(answer, self._take, row)
+                self._guard(answer, self._take, answer, row)
 
     def _decode_apart(self, work: Sequence[tuple[_Answer, Chunk]], error: DecodeError) -> None:
         """Find out which sequence cannot be decoded: each by itself, after undoing what was half done."""
@@ -242,10 +245,24 @@ class Engine:
 
     def _say(self, answer: _Answer, text: str) -> None:
         if text:
-            answer.request.caller.on_text(text)
+            self._said.append((answer, text))
+
+    def _tell(self) -> None:
+        """Hand out the new pieces, all at once and shortly before decoding.
+
+        Each one wakes a thread, and all of them want the interpreter. During a decode it is free; between
+        two decodes the cores would stand still for them: with 16 callers, for 3 ms of 70.
+        """
+        said, self._said = self._said, []
+        for answer, text in said:
+            if answer in self._running:
+                self._guard(answer, answer.request.caller.on_text, text)
 
     def _finish(self, answer: _Answer, reason: str) -> None:
         self._say(answer, answer.text.finish())
+        self._tell()
+        if answer not in self._running:
+            return
         if reason == "length" and answer.made == 0:
             self._end(answer, InferenceError("the deadline passed before the first word"))
             return
@@ -255,10 +272,10 @@ class Engine:
         with suppress(InvalidStateError):
             request.result.set_result(completion)
 
-    def _guard(self, answer: _Answer, act: Callable[..., None], argument: float) -> None:
+    def _guard(self, answer: _Answer, act: Callable[..., None], *arguments: Any) -> None:
         """Do ``act``; a fault ends this answer and no other."""
         try:
-            act(answer, argument)
+            act(*arguments)
         except Exception as fault:
             self._end(answer, fault if isinstance(fault, InferenceError) else _failure(fault))
 

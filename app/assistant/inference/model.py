@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ ERROR = 3
 MAX_SEQUENCES = 256
 # How many conversations are remembered for each that is answered; a sequence without cells costs nothing.
 REMEMBERED = 4
+# How many tokens' texts are kept at hand.
+KEPT_PIECES = 16384
 
 
 class Model:
@@ -116,8 +119,9 @@ class Model:
             threads=self._threads,
         )
         words = Words(
-            self.piece,
-            self.is_end,
+            # The same words come again and again.
+            lru_cache(KEPT_PIECES)(self.piece),
+            lru_cache(KEPT_PIECES)(self.is_end),
             lambda options: sampler(self._binding, context.handle, self._vocabulary, options),
             self.controls,
         )

@@ -1,7 +1,9 @@
 """Loading the compiled parts of llama.cpp that are chosen at run time."""
 
 import ctypes
+import functools
 from pathlib import Path
+from typing import Any
 
 
 def load_cpu_backends(library_directory: Path) -> None:
@@ -20,3 +22,18 @@ def load_cpu_backends(library_directory: Path) -> None:
     load.argtypes = [ctypes.c_char_p]
     load.restype = None
     load(str(library_directory).encode())
+
+
+@functools.cache
+def holding_the_lock(binding: Any, name: str) -> Any:
+    """Return the binding's function ``name`` as one that keeps Python's interpreter lock while it runs.
+
+    ctypes gives the lock away at each call of a ``CDLL`` function and has to win it back, which other
+    threads may make last milliseconds; for a function that only looks something up that is all it costs
+    (docs.python.org/3/library/ctypes.html#ctypes.PyDLL).
+    """
+    function = getattr(binding, name)
+    library = Path(binding.__file__).parent / "lib" / "libllama.so"
+    quick = getattr(ctypes.PyDLL(str(library)), name)
+    quick.argtypes, quick.restype = function.argtypes, function.restype
+    return quick

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from assistant.inference.backend import InferenceError, Options
+from assistant.inference.native import holding_the_lock
 
 # How many of the last tokens the repetition penalty looks at; llama.cpp's own default.
 PENALTY_WINDOW = 64
@@ -39,7 +40,8 @@ class Greedy:
 
     def __init__(self, binding: Any, context: Any, vocabulary: Any) -> None:
         """Look at the outputs of ``context``."""
-        self._binding, self._context = binding, context
+        self._context = context
+        self._logits = holding_the_lock(binding, "llama_get_logits_ith")
         self._words = int(binding.llama_vocab_n_tokens(vocabulary))
 
     def sample(self, row: int) -> int:
@@ -48,7 +50,7 @@ class Greedy:
         Raises:
             InferenceError: the row has no output.
         """
-        logits = self._binding.llama_get_logits_ith(self._context, row)
+        logits = self._logits(self._context, row)
         if not logits:
             raise InferenceError(f"row {row} of the batch has no output")
         return int(np.ctypeslib.as_array(logits, shape=(self._words,)).argmax())

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -50,6 +50,8 @@ class Inbox:
         """Use ``database``; a claim holds for ``lease_seconds`` after its last heartbeat."""
         self._database = database
         self._lease = lease_seconds
+        # Made once: SQLAlchemy needs longer for putting it together than SQLite for answering it.
+        self._next = database.skip_locked(_oldest_claimable(), Conversation)
 
     def accept(self, message: Incoming, cursor: tuple[str, int] | None = None) -> int | None:
         """Commit ``message`` and, in the same transaction, ``cursor`` (name, value).
@@ -114,35 +116,17 @@ class Inbox:
         A conversation's later messages wait for its earlier ones, also while an earlier one waits for
         another try. The try is counted now: a message that kills the process must not be tried for ever.
         """
-        earlier = aliased(InboxRow)
         with self._database.write() as session:
             now = self._database.now(session)
-            statement = (
-                select(InboxRow, Conversation)
-                .join(Conversation, Conversation.id == InboxRow.conversation_id)
-                .where(
-                    InboxRow.state == PENDING,
-                    InboxRow.available_at <= now,
-                    Conversation.lease_until < now,
-                    ~select(earlier.id)
-                    .where(
-                        earlier.conversation_id == InboxRow.conversation_id,
-                        earlier.state == PENDING,
-                        earlier.id < InboxRow.id,
-                    )
-                    .exists(),
-                )
-                .order_by(InboxRow.id)
-                .limit(1)
-            )
-            found = session.execute(self._database.skip_locked(statement, Conversation)).first()
+            found = session.execute(self._next, {"now": now}).first()
             if found is None:
                 return None
             row, conversation = found
-            # PostgreSQL may have locked the conversation just after somebody finished this row.
-            session.refresh(row)
-            if row.state != PENDING:
-                return None
+            if not self._database.is_sqlite:
+                # PostgreSQL may have locked the conversation just after somebody finished this row.
+                session.refresh(row)
+                if row.state != PENDING:
+                    return None
             token = secrets.token_hex(16)
             conversation.lease_token = token
             conversation.lease_until = now + self._lease
@@ -207,9 +191,11 @@ class Inbox:
         """
         with self._database.write() as session:
             now = self._release(session, claim)
-            row = session.get_one(InboxRow, claim.inbox_id)
-            row.state = DEAD if dead_reason else DONE
-            row.finished_at = now
+            session.execute(
+                update(InboxRow)
+                .where(InboxRow.id == claim.inbox_id)
+                .values(state=DEAD if dead_reason else DONE, finished_at=now)
+            )
             if remember:
                 for role, content in (("user", claim.text), ("assistant", reply)):
                     session.add(
@@ -286,3 +272,26 @@ class Inbox:
         if not met:
             raise LeaseLost
         return now
+
+
+def _oldest_claimable() -> Select[tuple[InboxRow, Conversation]]:
+    """The oldest message whose time has come, in a conversation that nobody holds, with none before it."""
+    earlier = aliased(InboxRow)
+    before = select(earlier.id).where(
+        earlier.conversation_id == InboxRow.conversation_id,
+        earlier.state == PENDING,
+        earlier.id < InboxRow.id,
+    )
+    now = bindparam("now")
+    return (
+        select(InboxRow, Conversation)
+        .join(Conversation, Conversation.id == InboxRow.conversation_id)
+        .where(
+            InboxRow.state == PENDING,
+            InboxRow.available_at <= now,
+            Conversation.lease_until < now,
+            ~before.exists(),
+        )
+        .order_by(InboxRow.id)
+        .limit(1)
+    )

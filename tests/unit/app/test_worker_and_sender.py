@@ -65,6 +65,14 @@ def worker(store: Store, backend: Backend, progress: Progress | None = None) -> 
     )
 
 
+def step(subject: Worker) -> bool:
+    """Do what one of the worker's threads does; returns whether there was a message."""
+    claim = subject._claim()
+    if claim is not None:
+        subject._handle(claim)
+    return claim is not None
+
+
 def accept(store: Store, number: int = 1, platform: str = "feishu", **more: Any) -> None:
     store.inbox.accept(Incoming(platform, f"m{number}", "c", f"text {number}", **more))
 
@@ -92,8 +100,8 @@ def test_answer_and_context(store: Store) -> None:
     subject = worker(store, backend)
     for number in (1, 2):
         accept(store, number)
-        assert subject._step()
-    assert not subject._step()
+        assert step(subject)
+    assert not step(subject)
     assert replies(store) == ["one", "two"]
     assert backend.seen[1][0] == [
         Turn("system", "sys"),
@@ -107,7 +115,7 @@ def test_nothing_is_claimed_before_the_model_is_ready(store: Store) -> None:
     backend = Backend("x")
     backend.ready = False
     accept(store)
-    assert not worker(store, backend)._step()
+    assert not step(worker(store, backend))
     assert inbox(store) == [("pending", 0)]
 
 
@@ -115,11 +123,11 @@ def test_model_that_goes_away_later_does_not_leave_people_in_silence(store: Stor
     backend = Backend("x", *[InferenceError("x")] * MAX_ATTEMPTS)
     subject = worker(store, backend)
     accept(store)
-    assert subject._step()
+    assert step(subject)
     backend.ready = False
     accept(store, 2)
     for _ in range(MAX_ATTEMPTS):
-        assert subject._step()
+        assert step(subject)
         store.clock.now += 60
     assert replies(store)[-1] == FAILED
 
@@ -129,7 +137,7 @@ def test_transient_fault_is_tried_again_and_then_given_up(store: Store) -> None:
     accept(store)
     for attempt in range(1, MAX_ATTEMPTS + 1):
         assert replies(store) == []
-        assert subject._step()
+        assert step(subject)
         assert inbox(store)[0][1] == attempt
         store.clock.now += 60
     assert replies(store) == [FAILED]
@@ -139,7 +147,7 @@ def test_transient_fault_is_tried_again_and_then_given_up(store: Store) -> None:
 
 def test_request_that_can_never_work_is_given_up_at_once(store: Store) -> None:
     accept(store)
-    worker(store, Backend(RequestError("x")))._step()
+    step(worker(store, Backend(RequestError("x"))))
     assert (replies(store), dead(store)) == ([FAILED], ["RequestError"])
 
 
@@ -149,14 +157,14 @@ def test_message_that_kills_the_process_is_given_up(store: Store) -> None:
         assert store.inbox.claim() is not None
         store.clock.now += 60
     backend = Backend()
-    worker(store, backend)._step()
+    step(worker(store, backend))
     assert backend.seen == []
     assert (replies(store), dead(store)) == ([FAILED], ["process ended while answering"])
 
 
 def test_stopping_gives_the_message_back(store: Store) -> None:
     accept(store)
-    worker(store, Backend(Stopping()))._step()
+    step(worker(store, Backend(Stopping())))
     assert inbox(store) == [("pending", 0)]
     assert store.inbox.claim() is not None
 
@@ -166,7 +174,7 @@ def test_empty_answer_becomes_a_sentence_and_is_not_remembered(store: Store) -> 
     subject = worker(store, backend)
     for number in (1, 2):
         accept(store, number)
-        subject._step()
+        step(subject)
     assert replies(store) == [EMPTY, "x"]
     assert backend.seen[1][0] == [Turn("system", "sys"), Turn("user", "text 2")]
 
@@ -174,7 +182,7 @@ def test_empty_answer_becomes_a_sentence_and_is_not_remembered(store: Store) -> 
 def test_command_needs_no_model(store: Store) -> None:
     backend = Backend()
     accept(store, kind=Kind.HELP)
-    worker(store, backend)._step()
+    step(worker(store, backend))
     assert (replies(store), backend.seen) == ([HELP], [])
 
 
@@ -182,7 +190,7 @@ def test_api_call_brings_its_own_history_and_limits(store: Store) -> None:
     backend = Backend("x")
     messages = [{"role": "system", "content": "mine"}, {"role": "user", "content": "q"}]
     accept(store, platform="api", payload={"messages": messages, "max_tokens": 1000, "temperature": 0.0})
-    worker(store, backend)._step()
+    step(worker(store, backend))
     turns, options = backend.seen[0]
     assert turns == [Turn("system", "mine"), Turn("user", "q")]
     assert (options.max_tokens, options.temperature) == (100, 0.0), "the operator's limit holds"
@@ -193,7 +201,7 @@ def test_api_call_chooses_how_words_are_chosen(store: Store) -> None:
     chosen = {"top_p": 0.5, "top_k": 3, "min_p": 0.2, "repetition_penalty": 1.1, "seed": 7, "stop": ["a"]}
     messages = [{"role": "user", "content": "q"}]
     accept(store, platform="api", payload={"messages": messages, **chosen, "json_object": True})
-    worker(store, backend)._step()
+    step(worker(store, backend))
     options = backend.seen[0][1]
     assert options.stop == ("a",)
     assert options.json_object
@@ -205,11 +213,11 @@ def test_api_call_chooses_how_words_are_chosen(store: Store) -> None:
 def test_full_queue_costs_no_try_and_waits(store: Store) -> None:
     subject = worker(store, Backend(QueueFull(5.0), "x"))
     accept(store)
-    assert subject._step()
+    assert step(subject)
     assert inbox(store) == [("pending", 0)]
-    assert not subject._step(), "it must wait as long as the backend said"
+    assert not step(subject), "it must wait as long as the backend said"
     store.clock.now += 6
-    assert subject._step()
+    assert step(subject)
     assert replies(store) == ["x"]
 
 
@@ -217,13 +225,13 @@ def test_conversation_has_a_name_and_an_api_call_a_watch(store: Store) -> None:
     backend, progress = Backend("one", "ab"), Progress()
     subject = worker(store, backend, progress)
     accept(store)
-    subject._step()
+    step(subject)
     assert backend.callers[0].conversation
     backend.says = ["a", "b"]
     messages = [{"role": "user", "content": "q"}]
     with progress.watching("call") as watch:
         store.inbox.accept(Incoming("api", "call", "call", "q", payload={"messages": messages}))
-        subject._step()
+        step(subject)
         caller = backend.callers[1]
         assert not caller.conversation
         assert not caller.cancelled()
@@ -238,7 +246,7 @@ def test_answer_that_a_caller_has_begun_to_read_is_not_begun_again(store: Store)
     messages = [{"role": "user", "content": "q"}]
     with progress.watching("call"):
         store.inbox.accept(Incoming("api", "call", "call", "q", payload={"messages": messages}))
-        worker(store, backend, progress)._step()
+        step(worker(store, backend, progress))
     assert dead(store) == ["InferenceError"]
 
 
