@@ -71,8 +71,8 @@ def _check_room(header: Header, result: Path, kind: str) -> None:
     free = shutil.disk_usage(result.parent).free
     if least > free:
         raise QuantizeError(
-            f"the result needs at least {mebibytes(least)} MiB, and {result.parent} has {free >> 20} MiB free;"
-            " make room there or name another folder"
+            f"the result needs at least {mebibytes(least)} MiB, and {result.parent} has {free >> 20} MiB"
+            " free; make room there or name another folder"
         )
 
 
