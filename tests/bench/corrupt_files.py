@@ -1,6 +1,6 @@
 """What damaged model files do to the header's reader and to llama.cpp.
 
-Run it by ``python -m tests.bench.corrupt_files MODEL``, with app/ in PYTHONPATH.
+Run it by ``python -m tests.bench.corrupt_files``, with app/ in PYTHONPATH.
 
 Each file that the reader accepts is loaded in a child process as the assistant loads it, and must answer a
 question. Counted are files that were refused by the reader, refused by llama.cpp with a message, loaded and
@@ -26,6 +26,7 @@ from assistant.inference import trial
 from assistant.inference.gguf import GgufError, read_header
 from assistant.inference.last_words import explain
 from tests.bench.changed_entries import changed_entries
+from tools.controller.model import ensure_tiny_model
 
 OUTCOMES = ("refused by the reader", "refused on loading", "answered", "died", "hung")
 HANG_SECONDS = 60
@@ -148,15 +149,16 @@ def table(found: dict[str, Count]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Print the table; 1 where a child died or hung."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path, help="a small model, for example of tools.tiny_model")
+    parser.add_argument("model", type=Path, nargs="?", help="a small model (default: the demo's)")
     parser.add_argument("--count", type=int, default=1000, help="flips of a kind (default: %(default)s)")
     parser.add_argument("--reasons", type=Path, help="a JSON file for every outcome with its reason")
     options = parser.parse_args(arguments)
-    whole = options.model.read_bytes()
-    end = read_header(options.model).tensors[0].offset
+    model = options.model or ensure_tiny_model()
+    whole = model.read_bytes()
+    end = read_header(model).tensors[0].offset
     with tempfile.TemporaryDirectory() as folder:
         files = kinds(whole, end, options.count)
-        files["an entry or a tensor changed"] = changed_entries(options.model, Path(folder))
+        files["an entry or a tensor changed"] = changed_entries(model, Path(folder))
         found = {kind: survey(each, Path(folder)) for kind, each in files.items()}
     print(table(found))
     if options.reasons:
