@@ -159,7 +159,10 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         files = kinds(whole, end, options.count)
         files["an entry or a tensor changed"] = changed_entries(model, Path(folder))
-        found = {kind: survey(each, Path(folder)) for kind, each in files.items()}
+        found: dict[str, Count] = {}
+        for kind, each in files.items():
+            found[kind] = survey(each, Path(folder))
+            print(f"{kind}: {dict(found[kind].outcomes)}", flush=True)
     print(table(found))
     if options.reasons:
         options.reasons.write_text(json.dumps({k: c.reasons for k, c in found.items()}, indent=1))
