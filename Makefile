@@ -87,6 +87,10 @@ bench-second-run:  ## site.yml on the demo's machine, unchanged, both strategies
 bench-inference: artifacts  ## the engine beside llama-server and llama_cpp.server: build/bench/inference.json and .png
 	$(BIN)/python -m tests.bench.inference $(BENCH_INFERENCE)
 
+.PHONY: bench-corrupt-files
+bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill
+	PYTHONPATH=app $(BIN)/python -m tests.bench.corrupt_files
+
 # --- cleaning -----------------------------------------------------------------------------------------------------
 
 .PHONY: clean

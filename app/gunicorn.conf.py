@@ -1,11 +1,17 @@
 """gunicorn: one process that owns the model, many threads that wait for the network."""
 
+import mmap
 import os
 import sys
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
+from gunicorn.errors import HaltServer
+
 from assistant.logs import log_config
-from assistant.settings import SettingsError, load_settings
+from assistant.settings import BOOT_ERROR, SettingsError, load_settings
 
 try:
     _settings = load_settings()
@@ -13,6 +19,10 @@ except SettingsError as error:
     # Here, before anything is forked: one line and not a traceback.
     print(error, file=sys.stderr)
     sys.exit(1)
+
+# One byte that master and worker share, 1 while the worker loads the model: llama.cpp ends the process on
+# some damaged files, and then only the master can still say so.
+_loading = mmap.mmap(-1, 1)
 
 # The database holds what people wrote.
 os.umask(0o077)
@@ -36,15 +46,42 @@ logconfig_dict = log_config(_settings.log_level)
 
 def post_worker_init(worker: Any) -> None:
     """Start the background threads in the process that serves: threads do not survive a fork."""
-    del worker
-    from assistant.wsgi import start_background
+    from assistant.wsgi import model_loaded, start_background
 
+    if not _settings.backend_url:
+        _loading[0] = 1
+        threading.Thread(target=_note_loaded, args=(worker, model_loaded), name="loaded", daemon=True).start()
     start_background()
+
+
+def _note_loaded(worker: Any, loaded: Callable[[], bool]) -> None:
+    while not loaded():
+        time.sleep(0.2)
+    _loading[0] = 0
+    worker.log.debug("the model is loaded")
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Stop them after the last request: a message in mid-answer is given back at once."""
     del server, worker
+    # It ends in an orderly way.
+    _loading[0] = 0
     from assistant.wsgi import stop_background
 
     stop_background()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """In the master: end with the reason where the worker died of the model; another try would die too."""
+    # Without sockets the master is stopping.
+    if not _loading[0] or not server.LISTENERS:
+        return
+    server.log.error(
+        "MODEL_PATH: the process (pid %s) died while it loaded %s. llama.cpp's last words, if any, are above:"
+        " a GGML_ASSERT or a segmentation fault means a damaged file; killed means too little memory. "
+        "Compare the file's SHA-256 with its publisher's, give another (assistant_model_file, model_file), "
+        "go back with playbooks/model.yml -e rollback=true, or raise assistant_memory_limit.",
+        worker.pid,
+        _settings.model_path,
+    )
+    raise HaltServer("the worker died while it loaded the model", BOOT_ERROR)

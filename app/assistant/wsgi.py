@@ -48,6 +48,11 @@ def start_background() -> None:
         _runtime.start()
 
 
+def model_loaded() -> bool:
+    """Whether the model is loaded and has answered once."""
+    return _runtime is not None and _runtime.backend.ready
+
+
 def stop_background() -> None:
     """Stop them; harmless when they do not run."""
     global _runtime

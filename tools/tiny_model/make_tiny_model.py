@@ -46,7 +46,7 @@ def make(path: Path, seed: int) -> None:
     file_type = gguf.LlamaFileType.MOSTLY_Q4_0
     add_model(writer, shape, len(tokens), name="tiny-random", seed=seed, file_type=file_type)
     add_tokenizer(writer, tokens, merges)
-    for name, tensor in make_tensors(shape, _roles(tokens), seed).items():
+    for name, tensor in make_tensors(shape, token_roles(tokens), seed).items():
         if tensor.ndim == 1:
             writer.add_tensor(name, tensor)
         else:
@@ -59,7 +59,8 @@ def make(path: Path, seed: int) -> None:
     os.replace(partial, path)
 
 
-def _roles(tokens: list[str]) -> TokenRoles:
+def token_roles(tokens: list[str]) -> TokenRoles:
+    """Return which of the vocabulary's tokens read well, and which must not be said."""
     suppressed: set[int] = set()
     preferred: set[int] = set()
     for number, token in enumerate(tokens):

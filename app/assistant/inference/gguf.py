@@ -14,12 +14,13 @@ import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+from .gguf_reader import GgufError, Reader
 from .gguf_tables import (
     ARCHITECTURES,
     ARRAY,
     FILE_TYPES,
+    FINITE,
     MAX_BLOCKS,
     MAX_EXPERTS,
     MAX_NAME_BYTES,
@@ -32,17 +33,11 @@ from .gguf_tables import (
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
-# Far above real files: 256,000 tokens make a header of about 15 MB, and a large model has 3,000 tensors.
-MAX_HEADER_BYTES = 128 << 20
+# Far above real files: a large model has 3,000 tensors.
 MAX_ENTRIES = 65536
-MAX_STRING_BYTES = 1 << 20
 MAX_ALIGNMENT = 1 << 16
 KEPT_ARRAY = 1024
-WINDOW = 1 << 20
-
-
-class GgufError(ValueError):
-    """The file cannot be served; the text is one line that says what is wrong and at which byte or key."""
+TOKENS = "tokenizer.ggml.tokens"
 
 
 @dataclass(frozen=True)
@@ -136,7 +131,7 @@ class Header:
     @property
     def vocabulary(self) -> int:
         """Number of tokens."""
-        tokens = self.metadata.get("tokenizer.ggml.tokens")
+        tokens = self.metadata.get(TOKENS)
         return tokens.length if isinstance(tokens, Array) else self.number("vocab_size", 0)
 
     @property
@@ -166,65 +161,6 @@ class Header:
         return max(sizes, key=lambda name: sizes[name])
 
 
-class _Reader:
-    """Reads a file from its beginning; every read is held against the bytes that are left."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self.size, self.at = file, size, 0
-
-    def take(self, length: int, what: str) -> bytes:
-        self.need(length, what)
-        data = self._file.read(length)
-        if len(data) != length:
-            raise GgufError(f"the file became shorter while {what} was read at byte {self.at}")
-        self.at += length
-        return data
-
-    def need(self, length: int, what: str) -> None:
-        """Refuse where fewer than ``length`` bytes are left, or the header grows past all reason."""
-        if length > self.size - self.at:
-            raise GgufError(
-                f"the file is cut off or damaged: {what} at byte {self.at} needs {length} bytes, "
-                f"{self.size - self.at} are left"
-            )
-        if self.at + length > MAX_HEADER_BYTES:
-            raise GgufError(f"the header is damaged: {what} at byte {self.at} makes it longer than 128 MiB")
-
-    def skip(self, length: int, what: str) -> None:
-        self.need(length, what)
-        self.at += length
-        self._file.seek(self.at)
-
-    def scalar(self, form: str, what: str) -> int | float:
-        number: int | float
-        (number,) = struct.unpack("<" + form, self.take(struct.calcsize("<" + form), what))
-        return number
-
-    def whole(self, form: str, what: str) -> int:
-        return int(self.scalar(form, what))
-
-    def text(self, what: str, longest: int = MAX_STRING_BYTES) -> str:
-        start, length = self.at, self.whole("Q", f"the length of {what}")
-        if length > longest:
-            raise GgufError(f"{what} at byte {start} claims a length of {length} bytes, more than {longest}")
-        return self.take(length, what).decode("utf-8", "backslashreplace")
-
-    def skip_texts(self, count: int, what: str) -> None:
-        """Step over ``count`` texts, a window of the file at a time."""
-        while count:
-            window = self._file.read(min(WINDOW, self.size - self.at))
-            place = 0
-            while count and place + 8 <= len(window):
-                (length,) = struct.unpack_from("<Q", window, place)
-                if length > MAX_STRING_BYTES:
-                    raise GgufError(f"a member of {what} at byte {self.at + place} claims {length} bytes")
-                if place and place + 8 + length > len(window):
-                    break
-                place, count = place + 8 + length, count - 1
-            self._file.seek(self.at)
-            self.skip(max(place, 8 if count else 0), what)
-
-
 def read_header(path: Path | str) -> Header:
     """Read and check the header of a model file.
 
@@ -235,12 +171,12 @@ def read_header(path: Path | str) -> Header:
         with open(path, "rb") as file:
             size = file.seek(0, 2)
             file.seek(0)
-            return _read(_Reader(file, size))
+            return _read(Reader(file, size))
     except OSError as error:
         raise GgufError(f"it cannot be read: {error.strerror}") from None
 
 
-def _read(reader: _Reader) -> Header:
+def _read(reader: Reader) -> Header:
     magic = reader.take(4, "the word GGUF") if reader.size >= 4 else b""
     if magic != MAGIC:
         raise GgufError(f"it is not a GGUF file: it begins with {magic!r}, not with b'GGUF'")
@@ -271,7 +207,7 @@ def _read(reader: _Reader) -> Header:
     return header
 
 
-def _count(reader: _Reader, what: str, least: int) -> int:
+def _count(reader: Reader, what: str, least: int) -> int:
     start, count = reader.at, reader.whole("Q", f"the number of {what}")
     if not count:
         raise GgufError(f"it has no {what} (byte {start}), so it is no whole model")
@@ -280,7 +216,7 @@ def _count(reader: _Reader, what: str, least: int) -> int:
     return count
 
 
-def _value(reader: _Reader, what: str) -> Value:
+def _value(reader: Reader, what: str) -> Value:
     start, kind = reader.at, reader.whole("I", f"the type of {what}")
     if kind == STRING:
         return reader.text(what)
@@ -292,7 +228,8 @@ def _value(reader: _Reader, what: str) -> Value:
     length = reader.whole("Q", f"the length of {what}")
     if kind == STRING:
         reader.need(length * 8, what)
-        reader.skip_texts(length, what)
+        # llama.cpp ends the process (llama-vocab.cpp, GGML_ASSERT) where two tokens are the same.
+        reader.skip_texts(length, what, distinct=TOKENS in what)
         return Array(length)
     if kind not in SCALARS:
         raise GgufError(f"{what} at byte {start} has members of the unknown type {kind}")
@@ -303,7 +240,7 @@ def _value(reader: _Reader, what: str) -> Value:
     return Array(length, struct.unpack(f"<{length}{SCALARS[kind]}", reader.take(size, what)))
 
 
-def _tensors(reader: _Reader, count: int, alignment: int) -> tuple[Tensor, ...]:
+def _tensors(reader: Reader, count: int, alignment: int) -> tuple[Tensor, ...]:
     raw: list[tuple[str, tuple[int, ...], int, int, int]] = []
     names: set[str] = set()
     for _ in range(count):
@@ -386,7 +323,7 @@ def _judge(header: Header) -> None:
             f"it is one of {pieces!r} pieces (key split.count); join them: llama-gguf-split --merge"
         )
     words = next((tensor for tensor in header.tensors if tensor.name == "token_embd.weight"), None)
-    tokens = header.metadata.get("tokenizer.ggml.tokens")
+    tokens = header.metadata.get(TOKENS)
     if words is None or not isinstance(tokens, Array):
         raise GgufError(
             "it has no vocabulary: the tensor token_embd.weight or the key tokenizer.ggml.tokens is missing"
@@ -396,3 +333,13 @@ def _judge(header: Header) -> None:
             f"the tensor token_embd.weight has the shape {words.dims}, and the metadata says "
             f"{(header.embedding, tokens.length)}: embedding_length and the length of tokenizer.ggml.tokens"
         )
+    for name in ("token_type", "scores"):
+        each = header.metadata.get(f"tokenizer.ggml.{name}")
+        if each is not None and (not isinstance(each, Array) or each.length != tokens.length):
+            raise GgufError(
+                f"the key tokenizer.ggml.{name} has not one value for each of the {tokens.length} tokens"
+            )
+    for name in FINITE:
+        number = header.metadata.get(f"{header.architecture}.{name}", 1.0)
+        if isinstance(number, (str, Array)) or not 0 <= number < math.inf:
+            raise GgufError(f"the key {header.architecture}.{name} is {number!r}, not a number from 0 on")

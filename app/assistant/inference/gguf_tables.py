@@ -88,6 +88,14 @@ FILE_TYPES = {
 # ggml-cpu/repack.cpp, ggml_repack_get_optimal_repack_type: what a CPU with AVX2 has a second layout for.
 REPACKED_TYPES = {"Q4_0", "Q4_K", "Q2_K", "IQ4_NL", "MXFP4"}
 
+# Numbers that the arithmetic rests on; ggml aborts on a negative epsilon (ggml-cpu/ops.cpp).
+FINITE = (
+    "attention.layer_norm_epsilon",
+    "attention.layer_norm_rms_epsilon",
+    "attention.group_norm_epsilon",
+    "rope.freq_base",
+)
+
 # llama-model.cpp, LLAMA_ROPE_SCALING_TYPES; it aborts on any other.
 ROPE_SCALINGS = ("none", "linear", "yarn", "longrope")
 # src/llama-arch.cpp, LLM_ARCH_NAMES, less those below: decoders that keep keys and values and write text from

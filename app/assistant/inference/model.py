@@ -1,6 +1,7 @@
 """One GGUF model: its words, its template, and the context that is made from it."""
 
 import ctypes
+from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -24,13 +25,15 @@ log = Log(__name__)
 # llama.h, enum llama_token_attr: LLAMA_TOKEN_ATTR_CONTROL.
 CONTROL = 1 << 3
 # ggml.h, enum ggml_log_level: GGML_LOG_LEVEL_ERROR.
-ERROR = 3
+ERROR = 4
 # llama.cpp takes at most 256 sequences in one context (llama-cparams.h, LLAMA_MAX_SEQ); one is the system's.
 MAX_SEQUENCES = 256
 # How many conversations are remembered for each that is answered; a sequence without cells costs nothing.
 REMEMBERED = 4
 # How many tokens' texts are kept at hand.
 KEPT_PIECES = 16384
+# What llama.cpp reported last; the first lines of a failure say why, the later ones only that.
+_reported: deque[str] = deque(maxlen=8)
 
 
 class Model:
@@ -82,9 +85,10 @@ class Model:
         parameters.use_extra_bufts = chosen.repack
         modes = llama_cpp.LLAMA_LOAD_MODE_MMAP, llama_cpp.LLAMA_LOAD_MODE_MMAP_MLOCK
         parameters.load_mode = modes[lock]
+        _reported.clear()
         self._handle: Any = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
         if not self._handle:
-            raise ValueError(f"llama.cpp cannot load {path}")
+            raise ValueError(f"llama.cpp cannot load {path.name}: {_why()}")
         if lock:
             check_locked(path, Path("/proc/self/status").read_text(encoding="ascii"))
         self._vocabulary: Any = llama_cpp.llama_model_get_vocab(self._handle)
@@ -93,11 +97,16 @@ class Model:
         self.controls = self._control_texts()
         self._buffer = ctypes.create_string_buffer(512)
         found = llama_cpp.llama_model_chat_template(self._handle, None)
-        self._template = Template(
-            found.decode("utf-8", "replace") if found else "",
-            bos=self._name(llama_cpp.llama_vocab_bos(self._vocabulary)),
-            eos=self._name(llama_cpp.llama_vocab_eos(self._vocabulary)),
-        )
+        try:
+            self._template = Template(
+                found.decode("utf-8", "replace") if found else "",
+                bos=self._name(llama_cpp.llama_vocab_bos(self._vocabulary)),
+                eos=self._name(llama_cpp.llama_vocab_eos(self._vocabulary)),
+            )
+        except Exception as error:  # Jinja has many kinds, and its dependencies more.
+            raise ValueError(
+                f"{path.name}: the chat template (key tokenizer.chat_template) is damaged: {error}"
+            ) from error
 
     def engine(self) -> Engine:
         """Make the context on this thread, read the system turns into it and return what decodes with it.
@@ -208,4 +217,15 @@ class Model:
 def _report(level: int, text: bytes, _data: object) -> None:
     """Log llama.cpp's own errors; the rest of what it says, and it says a lot, is dropped."""
     if level == ERROR:
-        log.error("llama.cpp reports an error", text=text.decode("utf-8", "replace").strip())
+        said = text.decode("utf-8", "replace").strip()
+        _reported.append(said)
+        log.error("llama.cpp reports an error", text=said)
+
+
+def _why() -> str:
+    """Return the reason among llama.cpp's own lines, such as ``tensor 'output_norm.weight' not found``."""
+    for line in _reported:
+        _, found, reason = line.partition("error loading model: ")
+        if found:
+            return reason
+    return _reported[0] if _reported else "it gives no reason"

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from urllib.error import HTTPError, URLError
 
 # Mitogen carries only what a module names itself, not what that imports in turn.
+import ansible.module_utils.gguf_reader
 import ansible.module_utils.gguf_tables  # noqa: F401
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.gguf import GgufError, read_header

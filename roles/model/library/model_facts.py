@@ -8,6 +8,7 @@ import shutil
 
 # Mitogen carries only what a module names itself, not what that imports in turn.
 import ansible.module_utils.gguf
+import ansible.module_utils.gguf_reader
 import ansible.module_utils.gguf_tables  # noqa: F401
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.fit import inspect

@@ -7,8 +7,11 @@ import gguf
 import numpy as np
 
 
-def write_model(path: Path, architecture: str = "llama", **changed: Any) -> None:
-    """Write a model of two blocks; ``changed`` are metadata numbers by name, without the architecture."""
+def write_model(path: Path, architecture: str = "llama", *, token_types: int = 0, **changed: Any) -> None:
+    """Write a model of two blocks; ``changed`` are metadata numbers by name, without the architecture.
+
+    ``token_types`` is how many tokens have a type, of 32.
+    """
     writer = gguf.GGUFWriter(path, architecture)
     numbers = {
         "block_count": 2,
@@ -20,9 +23,12 @@ def write_model(path: Path, architecture: str = "llama", **changed: Any) -> None
         **changed,
     }
     for key, number in numbers.items():
-        writer.add_uint32(f"{architecture}.{key}", number)
+        add = writer.add_float32 if isinstance(number, float) else writer.add_uint32
+        add(f"{architecture}.{key}", number)
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list([f"word{number}" for number in range(32)])
+    if token_types:
+        writer.add_token_types([1] * token_types)
     writer.add_tensor("token_embd.weight", np.zeros((32, 64), dtype=np.float16))
     writer.add_tensor("output.weight", np.zeros((32, 64), dtype=np.float32))
     writer.write_header_to_file()

@@ -1,5 +1,6 @@
 """The reader of model files refuses what is broken, with one line, and trusts nothing that a file claims."""
 
+import math
 import random
 import struct
 import tracemalloc
@@ -108,6 +109,25 @@ def test_a_broken_beginning(model: Path, spoil: Callable[[bytearray], None], wor
 def test_numbers_on_which_llama_cpp_would_abort(tmp_path: Path, changed: dict[str, int], key: str) -> None:
     write_model(tmp_path / "m.gguf", **changed)
     assert key in refusal(tmp_path / "m.gguf")
+
+
+def test_a_word_that_is_there_twice(model: Path) -> None:
+    """llama.cpp ends the process on it."""
+    model.write_bytes(model.read_bytes().replace(b"word31", b"word30"))
+    assert "two members of the value of 'tokenizer.ggml.tokens' are the same" in refusal(model)
+
+
+@pytest.mark.parametrize("number", [-1.0, math.nan, math.inf])
+@pytest.mark.parametrize("key", ["attention.layer_norm_rms_epsilon", "rope.freq_base"])
+def test_a_number_on_which_ggml_aborts(tmp_path: Path, key: str, number: float) -> None:
+    write_model(tmp_path / "m.gguf", **{key: number})
+    assert f"llama.{key} is {number}" in refusal(tmp_path / "m.gguf")
+
+
+def test_not_one_type_for_each_word(tmp_path: Path) -> None:
+    write_model(tmp_path / "m.gguf", token_types=31)
+    text = refusal(tmp_path / "m.gguf")
+    assert "tokenizer.ggml.token_type has not one value for each of the 32 tokens" in text
 
 
 @pytest.mark.parametrize(

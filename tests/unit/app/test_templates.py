@@ -1,14 +1,19 @@
-"""Chat templates of the families that people use: written out by hand what the model must be given."""
+"""Chat templates of the families that people use: the prompts are those of the published templates.
 
-from typing import Any
+The templates here are shortened to what plain conversations use of them; that they render what the published
+ones do is what ``tests/golden/chat_prompts.json`` is for.
+"""
 
-import jinja2.sandbox
+import json
+
+import jinja2
 import pytest
 
 from assistant.inference.template import Template
 from assistant.messages import Turn
+from tests.golden.chat_prompts import CONVERSATIONS, EOS, GOLDEN, plain, turns
 
-# Written after the templates that the families publish, with what plain conversations use of them.
+FAMILIES = json.loads(GOLDEN.read_text(encoding="utf-8"))["families"]
 CHATML = (
     "{% for message in messages %}"
     "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
@@ -20,7 +25,8 @@ QWEN = (
     "{%- if messages[0]['role'] == 'system' %}\n"
     "    {{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}\n"
     "{%- else %}\n"
-    "    {{- '<|im_start|>system\\nYou are Qwen.<|im_end|>\\n' }}\n"
+    "    {{- '<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.' }}\n"
+    "    {{- '<|im_end|>\\n' }}\n"
     "{%- endif %}\n"
     "{%- for message in messages %}\n"
     '    {%- if (message.role == "user") or (message.role == "system" and not loop.first) or '
@@ -88,9 +94,29 @@ GEMMA = (
     "{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}"
 )
+# Llama 3.1 always has a system turn, with its dates in it.
+LLAMA31 = (
+    "{{- bos_token }}{%- if messages[0]['role'] == 'system' %}"
+    "{%- set system = messages[0]['content']|trim %}{%- set messages = messages[1:] %}"
+    "{%- else %}{%- set system = '' %}{%- endif %}"
+    "{{- '<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\n' }}"
+    "{{- 'Today Date: 26 Jul 2024\n\n' + system + '<|eot_id|>' }}"
+    "{%- for m in messages %}{{- '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n'"
+    " + m['content'] | trim + '<|eot_id|>' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}"
+)
+# Gemma 3 (1B) takes a system turn whose content has parts, and trips over one that is a text.
+GEMMA3 = (
+    "{{ bos_token }}{%- if messages[0]['role'] == 'system' -%}"
+    "{%- set prefix = messages[0]['content'][0]['text'] + '\n\n' -%}{%- set messages = messages[1:] -%}"
+    "{%- else -%}{%- set prefix = '' -%}{%- endif -%}{%- for m in messages -%}"
+    "{{ '<start_of_turn>' + ('model' if m['role'] == 'assistant' else m['role']) + '\n' }}"
+    "{{ (prefix if loop.first else '') + m['content'] | trim + '<end_of_turn>\n' }}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '<start_of_turn>model\n' }}{%- endif -%}"
+)
 GLM4 = (
     "[gMASK]<sop>{% for item in messages %}{% if item['content'] %}<|{{ item['role'] }}|>\n"
-    "{{ item['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+    "{{ item['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
 TURNS = [
@@ -99,76 +125,54 @@ TURNS = [
     Turn("assistant", "Hi!"),
     Turn("user", "你好"),
 ]
-IM = (
-    "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHello<|im_end|>\n"
-    "<|im_start|>assistant\nHi!<|im_end|>\n<|im_start|>user\n你好<|im_end|>\n<|im_start|>assistant\n"
-)
+TEMPLATES = {
+    "glm4": GLM4,
+    "qwen2": QWEN2,
+    "qwen2.5": QWEN,
+    "qwen3": QWEN3,
+    "llama3": LLAMA3,
+    "llama3.1": LLAMA31,
+    "chatml": CHATML,
+    "gemma2": GEMMA,
+    "gemma3": GEMMA3,
+}
+# A file without a template is given ChatML's.
+GIVEN = {**TEMPLATES, "none": ""}
 
 
-def golden() -> dict[str, tuple[str, str, str]]:
-    """Family -> template, its first token, the prompt for TURNS."""
-    header = "<|start_header_id|>{}<|end_header_id|>\n\n"
-    return {
-        "none": ("", "", IM),
-        "chatml": (CHATML, "", IM),
-        "qwen2": (QWEN2, "", IM),
-        "qwen2.5": (QWEN, "", IM),
-        "qwen3": (QWEN3, "", IM),
-        "llama3": (
-            LLAMA3,
-            "<|begin_of_text|>",
-            "<|begin_of_text|>"
-            + "".join(header.format(t.role) + t.content + "<|eot_id|>" for t in TURNS)
-            + header.format("assistant"),
-        ),
-        "gemma": (
-            GEMMA,
-            "<bos>",
-            "<bos><start_of_turn>user\nBe brief.\n\nHello<end_of_turn>\n"
-            "<start_of_turn>model\nHi!<end_of_turn>\n"
-            "<start_of_turn>user\n你好<end_of_turn>\n<start_of_turn>model\n",
-        ),
-        "glm4": (
-            GLM4,
-            "",
-            "[gMASK]<sop><|system|>\nBe brief.<|user|>\nHello<|assistant|>\nHi!<|user|>\n你好<|assistant|>\n",
-        ),
-    }
+@pytest.mark.parametrize("conversation", CONVERSATIONS)
+@pytest.mark.parametrize("family", GIVEN)
+def test_prompt_is_the_published_templates_own(family: str, conversation: str) -> None:
+    known = FAMILIES["chatml" if family == "none" else family]
+    template = Template(GIVEN[family], bos=known["bos"], eos=EOS)
+    prompt = template.render(turns(conversation))
+    assert prompt == known["prompts"][conversation]["prompt"]
+    assert template.begins_with_bos(prompt) == bool(known["bos"]), "the first token must be there once"
 
 
-@pytest.mark.parametrize("family", golden())
-def test_prompt(family: str) -> None:
-    text, bos, expected = golden()[family]
-    template = Template(text, bos=bos, eos="</s>")
-    prompt = template.render(TURNS)
-    assert prompt == expected
-    assert template.begins_with_bos(prompt) == bool(bos), "the first token must be there exactly once"
+@pytest.mark.parametrize("family", [f for f in TEMPLATES if not f.startswith("gemma")])
+def test_the_shortened_template_is_a_faithful_one(family: str) -> None:
+    for conversation, one in FAMILIES[family]["prompts"].items():
+        messages = [{"role": role, "content": content} for role, content in CONVERSATIONS[conversation]]
+        assert plain(TEMPLATES[family], FAMILIES[family]["bos"], messages) == one["prompt"]
 
 
-@pytest.mark.parametrize("family", golden())
+def test_gemma_refuses_a_system_turn_and_finds_it_in_the_first_users() -> None:
+    refused = {n for n, one in FAMILIES["gemma2"]["prompts"].items() if one["system"] == "refused"}
+    assert refused == {n for n, c in CONVERSATIONS.items() if c[0][0] == "system"}
+    for name in refused:
+        with pytest.raises(jinja2.TemplateError, match="System role not supported"):
+            plain(GEMMA, "<bos>", [{"role": r, "content": c} for r, c in CONVERSATIONS[name]])
+
+
+@pytest.mark.parametrize("family", GIVEN)
 def test_every_conversation_begins_alike(family: str) -> None:
     """What the engine shares between conversations: all before the newest words."""
-    text, bos, _ = golden()[family]
-    template = Template(text, bos=bos, eos="</s>")
+    template = Template(GIVEN[family], bos="<bos>", eos=EOS)
     one, other = (template.render([TURNS[0], Turn("user", t)]) for t in ("Hello", "你好"))
     begin = one[: one.index("Hello")]
     assert other.startswith(begin)
     assert "Be brief." in begin
-
-
-def plain_jinja(text: str, bos: str) -> str:
-    """The rendering of the template itself, set up as transformers does (``apply_chat_template``)."""
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    messages = [{"role": t.role, "content": t.content} for t in TURNS]
-    given: dict[str, Any] = {"bos_token": bos, "eos_token": "</s>", "add_generation_prompt": True}
-    return environment.from_string(text).render(messages=messages, **given)
-
-
-@pytest.mark.parametrize("family", sorted(set(golden()) - {"none", "gemma"}))
-def test_prompt_is_what_the_template_itself_renders(family: str) -> None:
-    """Gemma's refuses a system turn, and an empty one has no rendering of its own."""
-    text, bos, expected = golden()[family]
-    assert plain_jinja(text, bos) == expected
 
 
 def test_thoughts_of_earlier_answers_are_left_out() -> None:

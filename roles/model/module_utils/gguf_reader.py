@@ -1,0 +1,1 @@
+../../../app/assistant/inference/gguf_reader.py

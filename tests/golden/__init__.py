@@ -1,0 +1,1 @@
+"""Expected texts that others publish, and how they were made."""
