@@ -87,6 +87,10 @@ bench-second-run:  ## site.yml on the demo's machine, unchanged, both strategies
 bench-inference: artifacts  ## the engine beside llama-server and llama_cpp.server: build/bench/inference.json and .png
 	$(BIN)/python -m tests.bench.inference $(BENCH_INFERENCE)
 
+.PHONY: soak-inference
+soak-inference: artifacts  ## the container with 2 CPUs and 4 GB, 8 conversations at once: build/bench/soak.json
+	$(BIN)/python -m tests.bench.soak $(SOAK_INFERENCE)
+
 # --- cleaning -----------------------------------------------------------------------------------------------------
 
 .PHONY: clean
