@@ -86,7 +86,7 @@ FILE_TYPES = {
     41: "Q2_0",
 }
 # ggml-cpu/repack.cpp, ggml_repack_get_optimal_repack_type: what a CPU with AVX2 has a second layout for; and
-# ggml-cpu/amx/common.h, qtype_has_amx_kernels: what one with AMX has. The host is not known here: an upper bound.
+# ggml-cpu/amx/common.h, qtype_has_amx_kernels: what one with AMX has. The host is unknown: an upper bound.
 REPACKED_TYPES = {"Q4_0", "Q4_K", "Q2_K", "IQ4_NL", "MXFP4"} | {"Q4_1", "Q8_0", "Q5_K", "Q6_K", "IQ4_XS"}
 
 # llama-model.cpp, LLAMA_ROPE_SCALING_TYPES; it aborts on any other.
