@@ -91,6 +91,10 @@ bench-inference: artifacts  ## the engine beside llama-server and llama_cpp.serv
 bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill
 	PYTHONPATH=app $(BIN)/python -m tests.bench.corrupt_files
 
+.PHONY: soak-inference
+soak-inference: artifacts  ## the container with 2 CPUs and 4 GB, 8 conversations at once: build/bench/soak.json
+	$(BIN)/python -m tests.bench.soak $(SOAK_INFERENCE)
+
 # --- cleaning -----------------------------------------------------------------------------------------------------
 
 .PHONY: clean

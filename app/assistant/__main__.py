@@ -56,7 +56,11 @@ def _add_capacity(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         help="longest conversation (default: %(default)s)",
     )
     parser.add_argument(
-        "--seconds", type=float, default=60.0, help="how long to measure; 0 only calculates (default: 60)"
+        "--seconds",
+        type=float,
+        default=60.0,
+        help="how long to ask questions, at most; loading comes before and is not counted; "
+        "0 only calculates (default: 60)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object; bytes and seconds")
 

@@ -1,8 +1,8 @@
 """``python -m assistant capacity``: what a model takes on this host, and what to expect of it.
 
 Safe beside a live service: it runs at the lowest priority, takes no more memory than is free (or generates
-nothing and says so), and measures for about ``--seconds``. Both share the memory's bandwidth: meanwhile the
-service is slower, and the figures are lower than they would be alone.
+nothing and says so), and asks its questions for no more than ``--seconds``; loading comes before. Both share
+the memory's bandwidth: meanwhile the service is slower, and the figures are lower than they would be alone.
 """
 
 import argparse
@@ -56,7 +56,8 @@ def capacity(path: Path, *, context_tokens: int, conversations: int, seconds: fl
         path: the GGUF file.
         context_tokens: the longest conversation.
         conversations: how many are answered at once; for the memory, the measurement has its own numbers.
-        seconds: how long measuring may take; 0 measures nothing.
+        seconds: how long questions may be asked and answered; 0 measures nothing. What comes before, the
+            memory's bandwidth and loading, is not counted.
 
     Raises:
         GgufError: the file is no model that can be served.
@@ -108,7 +109,6 @@ def _has_room(need: Need, free: int) -> bool:
 
 def _measure(path: Path, repack: bool, seconds: float, notes: list[str]) -> tuple[Speed | None, Speed | None]:
     """Load the model and measure one conversation, then eight at once."""
-    end = time.monotonic() + seconds
     failures: list[Exception] = []
     found: list[Speed] = []
 
@@ -122,6 +122,10 @@ def _measure(path: Path, repack: bool, seconds: float, notes: list[str]) -> tupl
 
     backend = EmbeddedBackend(load, [], failures.append)
     backend.start()
+    # Where loading fails there is a reason in ``failures``, and the first question ends at once.
+    while not backend.ready and not failures:
+        time.sleep(0.05)
+    end = time.monotonic() + seconds
     try:
         # Reading eight questions takes longer than reading one.
         for conversations, share in ((1, 0.4), (TOGETHER, 1.0)):

@@ -24,6 +24,8 @@ from assistant.messages import Turn
 
 log = Log(__name__)
 WARM_UP = (Turn("user", "Hello"),)
+# How long a question that waited for the model may take to become tokens.
+FIRST_SECONDS = 1.0
 
 
 class LoadedModel(Protocol):
@@ -69,6 +71,8 @@ class EmbeddedBackend:
         self._room = threading.BoundedSemaphore(limit)
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._model: LoadedModel | None = None
+        self._asked = threading.Event()
+        self._loaded = threading.Event()
         self._ready = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="llama", daemon=True)
@@ -95,7 +99,8 @@ class EmbeddedBackend:
         if not self._room.acquire(blocking=False):
             raise QueueFull
         try:
-            while not self._ready.wait(0.5):
+            self._asked.set()
+            while not self._loaded.wait(0.5):
                 self._alive()
             return self._answer(turns, options, caller, deadline)
         finally:
@@ -103,7 +108,7 @@ class EmbeddedBackend:
 
     def _answer(self, turns: Sequence[Turn], options: Options, caller: Caller, deadline: float) -> Completion:
         self._alive()
-        assert self._model is not None  # noqa: S101 - it is set before _ready
+        assert self._model is not None  # noqa: S101 - it is set before _loaded
         request = _request(self._model, turns, options, caller, deadline)
         self._requests.put(request)
         while True:
@@ -123,6 +128,8 @@ class EmbeddedBackend:
         try:
             model = self._load()
             engine = model.engine()
+            self._model = model
+            self._loaded.set()
             self._warm(model, engine)
         except Exception as error:
             self._on_load_failure(error)
@@ -131,23 +138,25 @@ class EmbeddedBackend:
         gc.collect()
         gc.freeze()
         log.info("model is ready", context_tokens=model.context_tokens)
-        self._model = model
         self._ready.set()
         while not self._stopping.is_set():
             self._collect(engine)
-            try:
-                engine.step()
-            except BaseException as fault:
-                # A fault must never take the thread, and with it all conversations, along.
-                log.exception("fault in the engine; what was running fails")
-                name = type(fault).__name__
-                engine.abandon(lambda name=name: InferenceError(name))  # type: ignore[misc]
+            _step(engine)
         engine.abandon(Stopping)
         self._collect(engine)
         engine.abandon(Stopping)
         model.close()
 
     def _warm(self, model: LoadedModel, engine: Engine) -> None:
+        """Use every weight once. Where somebody waits already, their question does it."""
+        if self._asked.is_set():
+            # Its thread has been woken. Where it gave up instead, nothing comes.
+            with suppress(queue.Empty):
+                first = self._requests.get(timeout=FIRST_SECONDS)
+                if first is not None:
+                    engine.submit(first)
+                    _step(engine)
+                return
         options = Options(max_tokens=1, temperature=0.0, deadline_seconds=600)
         request = _request(model, self._warm_up, options, NOBODY, time.monotonic() + 600)
         engine.submit(request)
@@ -163,6 +172,16 @@ class EmbeddedBackend:
                 if request is None:
                     return
                 engine.submit(request)
+
+
+def _step(engine: Engine) -> None:
+    try:
+        engine.step()
+    except BaseException as fault:
+        # A fault must never take the thread, and with it all conversations, along.
+        log.exception("fault in the engine; what was running fails")
+        name = type(fault).__name__
+        engine.abandon(lambda: InferenceError(name))
 
 
 def _request(

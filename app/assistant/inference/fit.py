@@ -58,7 +58,7 @@ def memory_needed(header: Header, *, cells: int, repack: bool, batch_tokens: int
     - weights: all tensors. The file is memory-mapped, so the kernel may drop pages, but each token reads all
       of them: on a host with less the disk sets the speed.
     - repacked: with ``repack`` llama.cpp copies matrices into the layout that suits the CPU
-      (ggml-cpu/repack.cpp: types Q4_0, Q4_K, ..., rows a multiple of 8). The table of embeddings is only
+      (ggml-cpu/repack.cpp and amx/: types Q4_0, Q4_K, ...; rows by 8). The table of embeddings is only
       looked up and stays, unless it is the output matrix too. The mapped file stays resident beside them.
     - kv: 16-bit keys and values, cells x blocks x kv_heads x (key_length + value_length) x 2
       (llama-kv-cache.cpp), cells padded to 256. An upper bound where a model has sliding windows or blocks

@@ -85,8 +85,9 @@ FILE_TYPES = {
     40: "Q1_0",
     41: "Q2_0",
 }
-# ggml-cpu/repack.cpp, ggml_repack_get_optimal_repack_type: what a CPU with AVX2 has a second layout for.
-REPACKED_TYPES = {"Q4_0", "Q4_K", "Q2_K", "IQ4_NL", "MXFP4"}
+# ggml-cpu/repack.cpp, ggml_repack_get_optimal_repack_type: what a CPU with AVX2 has a second layout for; and
+# ggml-cpu/amx/common.h, qtype_has_amx_kernels: what one with AMX has. The host is unknown: an upper bound.
+REPACKED_TYPES = {"Q4_0", "Q4_K", "Q2_K", "IQ4_NL", "MXFP4"} | {"Q4_1", "Q8_0", "Q5_K", "Q6_K", "IQ4_XS"}
 
 # Numbers that the arithmetic rests on; ggml aborts on a negative epsilon (ggml-cpu/ops.cpp).
 FINITE = (

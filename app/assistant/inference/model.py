@@ -116,7 +116,8 @@ class Model:
             RequestError: the system turns do not fit into a conversation.
         """
         self.prompt([*self._system, Turn("user", "Hello")], 1)
-        system = self._common_beginning()
+        # Without system turns only the template's marks are common: not worth a pass over all weights.
+        system = self._common_beginning() if self._system else []
         cells = cells_needed(self.context_tokens, self._parallel, len(system))
         sequences = min(self._parallel * REMEMBERED, MAX_SEQUENCES - 1)
         context = self._context = Context(

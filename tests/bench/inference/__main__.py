@@ -16,6 +16,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tests.bench.cold_start import ColdStarts
+from tests.bench.cold_start import measure as measure_starts
 from tests.bench.inference.load import Round, run_round
 from tests.bench.inference.peers import draw, ensure_llama_cpp_server, ensure_llama_server
 from tests.bench.inference.prompts import messages
@@ -38,6 +40,10 @@ LEVELS = (1, 4, 8, 16)
 NEW_TOKENS = 32
 # Requests of a round, by callers: enough to be busy most of the time, few enough for alternating often.
 REQUESTS = {1: 6, 4: 16, 8: 24, 16: 48}
+# The bars are for the smallest; of the others, which take long, there are fewer rounds of fewer requests.
+MAIN_SIZE = "0.5b"
+OTHER_LEVELS, OTHER_ROUNDS, OTHER_REQUESTS = (1, 8), 2, {1: 3, 8: 8}
+START_SIZE = "3b"
 Sample = dict[str, Any]
 
 
@@ -66,7 +72,8 @@ def measure(size: str, rounds: int, levels: tuple[int, ...], folder: Path) -> tu
             for level in levels:
                 order = servers[number % len(servers) :] + servers[: number % len(servers)]
                 for server in order:
-                    found = _ask(server, size, level, seed=1000 * number + level)
+                    requests = (REQUESTS if size == MAIN_SIZE else OTHER_REQUESTS)[level]
+                    found = _ask(server, size, level, requests, seed=1000 * number + level)
                     samples.append(_sample(server.name, size, number, level, found))
                     print(_line(samples[-1]), flush=True)
         state = {
@@ -76,8 +83,8 @@ def measure(size: str, rounds: int, levels: tuple[int, ...], folder: Path) -> tu
     return samples, state
 
 
-def _ask(server: Running, size: str, level: int, seed: int) -> Round:
-    texts = messages(level + REQUESTS[level], seed)
+def _ask(server: Running, size: str, level: int, requests: int, seed: int) -> Round:
+    texts = messages(level + requests, seed)
     arguments = {"callers": level, "max_tokens": NEW_TOKENS}
     # The callers of the round before left cells and connections of another number of callers.
     run_round(server.url, size, TOKEN, texts[:level], **arguments)
@@ -132,31 +139,83 @@ def _spread(result: dict[str, Figure], name: str, ratios: list[float]) -> None:
     result[f"{name}_min"], result[f"{name}_max"] = min(ratios), max(ratios)
 
 
+def start_figures(found: ColdStarts, kind: str) -> dict[str, Figure]:
+    """Return the ratio ``<kind>_start_ratio_3b``, and seconds and memory of both, with their spreads."""
+    ratios = [theirs.seconds / ours.seconds for ours, theirs in zip(found.ours, found.default, strict=True)]
+    result: dict[str, Figure] = {}
+    _spread(result, f"{kind}_start_ratio_{START_SIZE}", ratios)
+    for name, who in ((OURS, "ours"), ("library_default", "default")):
+        starts = found.of(who)
+        _spread(result, f"{kind}_start_seconds_{name}_{START_SIZE}", [start.seconds for start in starts])
+        mebibytes = statistics.median(start.rss for start in starts) / 2**20
+        result[f"{kind}_start_resident_mib_{name}_{START_SIZE}"] = mebibytes
+    return result
+
+
+def _starts(pairs: int) -> dict[str, Figure]:
+    """Measure from the start of a process to its first token: cold with each choice of ours, and warm.
+
+    ``cold`` is the choice that starts soonest, weights used where they are mapped; ``cold_repacked`` is what
+    ``auto`` takes where memory is plenty.
+    """
+    model = ensure_model(START_SIZE)
+    result = start_figures(measure_starts(model, pairs, "off"), "cold")
+    result |= start_figures(measure_starts(model, pairs, "on"), "cold_repacked")
+    return result | start_figures(measure_starts(model, pairs, "off", warm=True), "warm")
+
+
+def _room_for(size: str) -> bool:
+    """Whether the three servers, which run side by side and two of them with copies, fit into the memory."""
+    needed = int(5.5 * ensure_model(size).stat().st_size) + (3 << 30)
+    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    if free >= needed:
+        return True
+    print(
+        f"{size} is left out: three servers take about {needed >> 20} MiB, {free >> 20} MiB are free",
+        file=sys.stderr,
+    )
+    return False
+
+
 def main() -> int:
     """Measure and write build/bench/inference.json; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.inference", description=__doc__)
-    parser.add_argument("--models", nargs="+", choices=sorted(SHAPES), default=["0.5b"], metavar="SIZE")
-    parser.add_argument("--rounds", type=int, default=5, help="alternating rounds (default: %(default)s)")
+    parser.add_argument(
+        "--sizes", nargs="+", choices=sorted(SHAPES), default=["0.5b", "1.5b", "3b"], metavar="SIZE"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help=f"alternating rounds of {MAIN_SIZE} (default: %(default)s)"
+    )
     parser.add_argument(
         "--levels", type=int, nargs="+", choices=LEVELS, default=list(LEVELS), metavar="CALLERS"
+    )
+    parser.add_argument(
+        "--start-pairs", type=int, default=5, help="starts of the 3B shape; 0 leaves them out"
     )
     arguments = parser.parse_args()
     result: dict[str, Figure] = {"rounds": arguments.rounds}
     samples: list[Sample] = []
     try:
-        for size in arguments.models:
+        if arguments.start_pairs:
+            result |= _starts(arguments.start_pairs)
+        for size in arguments.sizes:
+            main_size = size == MAIN_SIZE
+            if not main_size and not _room_for(size):
+                continue
+            rounds = arguments.rounds if main_size else min(arguments.rounds, OTHER_ROUNDS)
+            levels = [n for n in arguments.levels if main_size or n in OTHER_LEVELS]
             with tempfile.TemporaryDirectory(prefix="bench-inference-") as folder:
-                found, state = measure(size, arguments.rounds, tuple(arguments.levels), Path(folder))
+                found, state = measure(size, rounds, tuple(levels), Path(folder))
             samples += found
-            # The first model's figures have the plain names; it is the one that the bars are for.
-            suffix = "" if size == arguments.models[0] else f"_{size.replace('.', '_')}"
+            suffix = "" if main_size else f"_{size.replace('.', '_')}"
             result |= figures(found, suffix)
             result |= {
                 f"{key}_{server}{suffix}": figure
                 for server, all_ in state.items()
                 for key, figure in all_.items()
             }
-    except StageFailure as failure:
+    except (StageFailure, RuntimeError) as failure:
         print(failure, file=sys.stderr)
         return 1
     write_report("inference", result, samples)

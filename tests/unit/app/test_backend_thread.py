@@ -1,6 +1,7 @@
 """The thread that owns the model."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -146,3 +147,49 @@ def test_load_failure_is_reported() -> None:
     assert not backend.ready
     assert [type(f) for f in failures] == [ValueError]
     backend.stop()
+
+
+@pytest.mark.parametrize(
+    ("word", "end"), [("hi", "aaa"), ("fault", InferenceError), ("refuse", RequestError)]
+)
+def test_question_that_waits_for_the_model_warms_it_up(word: str, end: object) -> None:
+    """The greeting of the warm-up is not decoded before it; its own fault is no fault of the model."""
+    go_on, decoded = threading.Event(), list[str]()
+    failures: list[Exception] = []
+
+    def load() -> Model:
+        go_on.wait(20)
+        model = Model()
+        decode = model.decoder.decode
+
+        def noted(chunks: Sequence[Chunk]) -> list[int]:
+            decoded.extend("".join(map(chr, chunk.tokens)) for chunk in chunks)
+            return decode(chunks)
+
+        model.decoder.decode = noted  # type: ignore[method-assign]
+        return model
+
+    backend = EmbeddedBackend(load, [SYSTEM], failures.append)
+    backend.start()
+    ends: list[type[BaseException] | str] = []
+
+    def ask_shortly() -> None:
+        try:
+            ends.append(backend.generate([Turn("user", word)], OPTIONS).text)
+        except InferenceError as error:
+            ends.append(type(error))
+
+    asker = threading.Thread(target=ask_shortly)
+    asker.start()
+    assert backend._asked.wait(20)
+    go_on.set()
+    asker.join(20)
+    assert ends == [end]
+    while not backend.ready:
+        assert backend._thread.is_alive()
+        time.sleep(0.01)
+    assert backend.generate([Turn("user", "hi")], OPTIONS).text == "aaa"
+    backend.stop()
+    assert failures == []
+    # Where nobody's question became tokens, the greeting did it.
+    assert any("Hello" in text for text in decoded) is (word == "refuse")

@@ -1,0 +1,1 @@
+"""``make soak-inference``: the assistant's container under a memory limit."""
