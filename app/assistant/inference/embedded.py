@@ -135,7 +135,6 @@ class EmbeddedBackend:
             self._on_load_failure(error)
             return
         # What is loaded by now stays: looking through it for garbage would stop every answer each time.
-        gc.collect()
         gc.freeze()
         log.info("model is ready", context_tokens=model.context_tokens)
         self._ready.set()
