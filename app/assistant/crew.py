@@ -50,6 +50,11 @@ class Crew(Generic[Job]):
         """Whether all threads run."""
         return self._loops.alive
 
+    @property
+    def expecting(self) -> bool:
+        """Whether a job was announced that nobody has taken yet."""
+        return bool(self._announced)
+
     def start(self) -> None:
         """Start the threads."""
         self._loops.start()

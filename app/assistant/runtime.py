@@ -63,6 +63,7 @@ class Runtime:
         )
         self.sender = Sender(self.outbox, {name: c.client for name, c in self.channels.items()}, self.metrics)
         self.worker.on_reply = self.sender.wake
+        self.backend.heed(self.worker.expecting)
         self.metrics.add_gauges(self._gauges)
 
     def _channels(self) -> dict[str, FeishuChannel | TelegramChannel]:

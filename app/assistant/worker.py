@@ -83,6 +83,10 @@ class Worker:
         """Look into the inbox now: the message ``inbox_id`` was committed."""
         self._answering.wake(inbox_id)
 
+    def expecting(self) -> bool:
+        """Whether a message was committed that nobody has taken yet."""
+        return self._answering.expecting
+
     def stop(self) -> None:
         """Stop the threads; stop the backend first, which ends what is being generated."""
         self._answering.stop(10)

@@ -104,6 +104,9 @@ class Backend(Protocol):
     def stop(self) -> None:
         """End what is being generated and free the model."""
 
+    def heed(self, more_to_come: Callable[[], bool]) -> None:
+        """Learn how to find out whether more requests are just about to come; call it before ``start``."""
+
     def generate(self, turns: Sequence[Turn], options: Options, caller: Caller = NOBODY) -> Completion:
         """Answer ``turns`` (a system turn first, the newest user turn last).
 

@@ -24,6 +24,9 @@ from assistant.messages import Turn
 
 log = Log(__name__)
 WARM_UP = (Turn("user", "Hello"),)
+# How long the first of a burst waits at most for those that are known to come, and how often it looks.
+GATHER_SECONDS = 0.12
+GATHER_STEP_SECONDS = 0.004
 # How long a question that waited for the model may take to become tokens.
 FIRST_SECONDS = 1.0
 
@@ -75,6 +78,7 @@ class EmbeddedBackend:
         self._loaded = threading.Event()
         self._ready = threading.Event()
         self._stopping = threading.Event()
+        self._more_to_come: Callable[[], bool] = lambda: False
         self._thread = threading.Thread(target=self._run, name="llama", daemon=True)
 
     @property
@@ -92,6 +96,10 @@ class EmbeddedBackend:
         self._requests.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout=20)
+
+    def heed(self, more_to_come: Callable[[], bool]) -> None:
+        """Ask ``more_to_come`` before a first step; see ``Backend.heed``."""
+        self._more_to_come = more_to_come
 
     def generate(self, turns: Sequence[Turn], options: Options, caller: Caller = NOBODY) -> Completion:
         """Answer ``turns``; see ``Backend.generate``. Any number of threads may wait here."""
@@ -165,9 +173,25 @@ class EmbeddedBackend:
 
     def _collect(self, engine: Engine) -> None:
         """Take all new requests; sleep until there is one when there is nothing else to do."""
+        idle = engine.idle
         with suppress(queue.Empty):
             while True:
                 request = self._requests.get(block=engine.idle and not self._stopping.is_set())
+                if request is None:
+                    return
+                engine.submit(request)
+        if idle and not engine.idle:
+            self._gather(engine)
+
+    def _gather(self, engine: Engine) -> None:
+        """Wait for the others of a burst: prompts are read together in less time than one after the other.
+
+        Without it a step begins for the first of them alone, and all others wait for its end.
+        """
+        deadline = time.monotonic() + GATHER_SECONDS
+        while self._more_to_come() and time.monotonic() < deadline and not self._stopping.is_set():
+            with suppress(queue.Empty):
+                request = self._requests.get(timeout=GATHER_STEP_SECONDS)
                 if request is None:
                     return
                 engine.submit(request)

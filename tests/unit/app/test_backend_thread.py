@@ -193,3 +193,33 @@ def test_question_that_waits_for_the_model_warms_it_up(word: str, end: object) -
     assert failures == []
     # Where nobody's question became tokens, the greeting did it.
     assert any("Hello" in text for text in decoded) is (word == "refuse")
+
+
+def test_the_first_of_a_burst_waits_for_those_that_are_known_to_come() -> None:
+    model = Model()
+    batches: list[int] = []
+    decode = model.decoder.decode
+
+    def counted(chunks: Sequence[Chunk]) -> list[int]:
+        batches.append(len(chunks))
+        return decode(chunks)
+
+    model.decoder.decode = counted  # type: ignore[method-assign]
+    coming = threading.Event()
+    backend = EmbeddedBackend(lambda: model, [SYSTEM], lambda error: None)
+    backend.heed(coming.is_set)
+    backend.start()
+    while not backend.ready:
+        time.sleep(0.01)
+    batches.clear()
+    coming.set()
+    ends: list[type[BaseException] | str] = []
+    threads = [threading.Thread(target=ask, args=(backend, f"word {n}", ends, Caller())) for n in range(3)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        backend.stop()
+    assert batches[0] == 3

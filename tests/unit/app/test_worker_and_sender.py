@@ -1,6 +1,6 @@
 """The worker and the sender: what becomes of each kind of failure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -40,6 +40,9 @@ class Backend:
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
+
+    def heed(self, more_to_come: Callable[[], bool]) -> None:
+        pass
 
     def generate(self, turns: Sequence[Turn], options: Options, caller: Caller = NOBODY) -> Completion:
         self.seen.append((list(turns), options))

@@ -105,6 +105,9 @@ class RemoteBackend:
         if self._thread.is_alive():
             self._thread.join(timeout=20)
 
+    def heed(self, more_to_come: Callable[[], bool]) -> None:
+        """Nothing to do: the endpoint gathers for itself."""
+
     def generate(self, turns: Sequence[Turn], options: Options, caller: Caller = NOBODY) -> Completion:
         """Answer ``turns``; see ``Backend.generate``. Any number of threads may wait here."""
         deadline = time.monotonic() + options.deadline_seconds
