@@ -87,6 +87,14 @@ bench-second-run:  ## site.yml on the demo's machine, unchanged, both strategies
 bench-inference: artifacts  ## the engine beside llama-server and llama_cpp.server: build/bench/inference.json and .png
 	$(BIN)/python -m tests.bench.inference $(BENCH_INFERENCE)
 
+.PHONY: demo-models
+demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)
+	PYTHONPATH=app $(BIN)/python -m tools.demo_model train $(DEMO_MODELS)
+
+.PHONY: score-demo-model
+score-demo-model: artifacts  ## held-out questions through the HTTP API: build/bench/demo_model.json
+	PYTHONPATH=app $(BIN)/python -m tools.demo_model score
+
 # --- cleaning -----------------------------------------------------------------------------------------------------
 
 .PHONY: clean

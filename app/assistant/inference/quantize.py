@@ -23,7 +23,7 @@ class QuantizeError(Exception):
     """It could not be done; the text says why."""
 
 
-def quantize(source: Path, result: Path, kind: str) -> None:
+def quantize(source: Path, result: Path, kind: str, *, pure: bool = False) -> None:
     """Write ``source``, quantized to ``kind``, as ``result``, which is whole or absent.
 
     Args:
@@ -31,6 +31,7 @@ def quantize(source: Path, result: Path, kind: str) -> None:
         result: the file to write; its folder is made.
         kind: a name of ``FILE_TYPES``, for example ``Q4_K_M``. Rows whose length is no multiple of 256 get a
             neighbouring type.
+        pure: give every matrix that type; by itself llama.cpp keeps more bits for some, as the output.
 
     Raises:
         QuantizeError: the source cannot be served or is quantized already, or llama.cpp failed.
@@ -59,6 +60,7 @@ def quantize(source: Path, result: Path, kind: str) -> None:
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = numbers[kind]
     parameters.nthread = usable_cores()
+    parameters.pure = pure
     result.parent.mkdir(parents=True, exist_ok=True)
     partial = result.with_name(f".{result.name}.{os.getpid()}.part")
     try:
