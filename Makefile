@@ -95,6 +95,14 @@ bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a rea
 soak-inference: artifacts  ## the container with 2 CPUs and 4 GB, 8 conversations at once: build/bench/soak.json
 	$(BIN)/python -m tests.bench.soak $(SOAK_INFERENCE)
 
+.PHONY: demo-models
+demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)
+	PYTHONPATH=app $(BIN)/python -m tools.demo_model train $(DEMO_MODELS)
+
+.PHONY: score-demo-model
+score-demo-model: artifacts  ## held-out questions through the HTTP API: build/bench/demo_model.json
+	PYTHONPATH=app $(BIN)/python -m tools.demo_model score
+
 # --- cleaning -----------------------------------------------------------------------------------------------------
 
 .PHONY: clean

@@ -17,7 +17,8 @@ from pathlib import Path
 from assistant.inference.backend import InferenceError
 from assistant.inference.embedded import EmbeddedBackend, LoadedModel
 from assistant.inference.fit import Need, cells_needed, explain, fits, mebibytes, memory_needed
-from assistant.inference.gguf import GgufError, read_header
+from assistant.inference.gguf import read_header
+from assistant.inference.gguf_reader import GgufError
 from assistant.inference.host import Memory, free_memory, usable_cores, usable_memory
 from assistant.inference.measure import ANSWER_TOKENS, Speed, bytes_a_token, speed, stream_bandwidth
 

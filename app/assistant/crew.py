@@ -70,8 +70,9 @@ class Crew(Generic[Job]):
 
     def stop(self, seconds: float) -> None:
         """Take no more work, and wait at most ``seconds`` for each thread's end."""
-        self._stopping = True
-        self.wake()
+        with self._called:
+            self._stopping = True
+            self._called.notify_all()
         self._loops.stop(seconds)
 
     def _step(self) -> bool:
@@ -86,14 +87,14 @@ class Crew(Generic[Job]):
 
         Looking costs time, so nobody looks again after a job that was announced, unless another one was.
         """
-        while not self._stopping:
+        while True:
             with self._called:
                 if not (self._announced or self._unsure or self._stopping):
                     self._called.wait(self._idle)
+                if self._stopping:
+                    return None
                 seen = set(self._announced)
                 self._unsure = False
-            if self._stopping:
-                break
             job = self._take()
             with self._called:
                 if job is None:
@@ -105,4 +106,3 @@ class Crew(Generic[Job]):
                     self._unsure = True
             if job is not None:
                 return job
-        return None

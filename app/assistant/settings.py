@@ -15,7 +15,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from assistant.inference.gguf import GgufError, read_header
+from assistant.inference.gguf import read_header
+from assistant.inference.gguf_reader import GgufError
 from assistant.inference.loading import judge
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
 

@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assistant.inference import trial
-from assistant.inference.gguf import GgufError, read_header
+from assistant.inference.gguf import read_header
+from assistant.inference.gguf_reader import GgufError
 from assistant.inference.last_words import explain
 from tests.bench.changed_entries import changed_entries
 from tools.controller.model import ensure_tiny_model

@@ -11,7 +11,8 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .gguf import GgufError, Header, read_header
+from .gguf import Header, read_header
+from .gguf_reader import GgufError
 from .gguf_tables import REPACKED_TYPES
 
 # llama-context.cpp: n_ctx is padded to this.

@@ -340,6 +340,6 @@ def _judge(header: Header) -> None:
                 f"the key tokenizer.ggml.{name} has not one value for each of the {tokens.length} tokens"
             )
     for name in FINITE:
-        number = header.metadata.get(f"{header.architecture}.{name}", 1.0)
-        if isinstance(number, (str, Array)) or not 0 <= number < math.inf:
-            raise GgufError(f"the key {header.architecture}.{name} is {number!r}, not a number from 0 on")
+        value = header.metadata.get(f"{header.architecture}.{name}", 1.0)
+        if isinstance(value, (str, Array)) or not 0 <= value < math.inf:
+            raise GgufError(f"the key {header.architecture}.{name} is {value!r}, not a number from 0 on")

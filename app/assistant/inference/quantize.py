@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from assistant.inference.fit import mebibytes
-from assistant.inference.gguf import GgufError, Header, read_header
+from assistant.inference.gguf import Header, read_header
+from assistant.inference.gguf_reader import GgufError
 from assistant.inference.gguf_tables import FILE_TYPES, TENSOR_TYPES
 from assistant.inference.host import usable_cores
 from assistant.inference.last_words import explain
@@ -26,7 +27,7 @@ class QuantizeError(Exception):
     """It could not be done; the text says why."""
 
 
-def quantize(source: Path, result: Path, kind: str) -> None:
+def quantize(source: Path, result: Path, kind: str, *, pure: bool = False) -> None:
     """Write ``source``, quantized to ``kind``, as ``result``, which is whole or absent.
 
     Args:
@@ -34,6 +35,7 @@ def quantize(source: Path, result: Path, kind: str) -> None:
         result: the file to write; its folder is made.
         kind: a name of ``FILE_TYPES``, for example ``Q4_K_M``. Rows whose length is no multiple of 256 get a
             neighbouring type.
+        pure: give every matrix that type; by itself llama.cpp keeps more bits for some, as the output.
 
     Raises:
         QuantizeError: the source cannot be served or is quantized already, or llama.cpp failed.
@@ -53,7 +55,7 @@ def quantize(source: Path, result: Path, kind: str) -> None:
     # Of an earlier run that was killed; what still writes to it then writes into nothing.
     partial.unlink(missing_ok=True)
     try:
-        _in_child(source, partial, kind)
+        _in_child(source, partial, kind, pure)
         read_header(partial)
         partial.chmod(0o444)
         partial.replace(result)
@@ -76,9 +78,10 @@ def _check_room(header: Header, result: Path, kind: str) -> None:
         )
 
 
-def _in_child(source: Path, partial: Path, kind: str) -> None:
+def _in_child(source: Path, partial: Path, kind: str, pure: bool) -> None:
     """Have a child do it, which can be ended at any moment, and whose death of a bad file is only its own."""
-    command = [sys.executable, "-m", "assistant.inference.quantize", "--here", source, partial, kind]
+    command = [sys.executable, "-m", "assistant.inference.quantize", "--here", str(source), str(partial), kind]
+    command += ["--pure"] if pure else []
     with subprocess.Popen(command, stderr=subprocess.PIPE) as child:  # noqa: S603 - a fixed command line
         try:
             _, said = child.communicate()
@@ -89,7 +92,7 @@ def _in_child(source: Path, partial: Path, kind: str) -> None:
         raise QuantizeError(f"{source} could not be quantized: {explain(child.returncode, said)}")
 
 
-def _here(source: Path, partial: Path, kind: str) -> None:
+def _here(source: Path, partial: Path, kind: str, pure: bool) -> None:
     # Imported here: the program can say what is wrong with its arguments where the library is missing.
     try:
         import llama_cpp
@@ -104,6 +107,7 @@ def _here(source: Path, partial: Path, kind: str) -> None:
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = {name: number for number, name in FILE_TYPES.items()}[kind]
     parameters.nthread = usable_cores()
+    parameters.pure = pure
     done = llama_cpp.llama_model_quantize(
         str(source).encode(), str(partial).encode(), ctypes.byref(parameters)
     )
@@ -124,6 +128,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("source", type=Path)
     parser.add_argument("result", type=Path)
     parser.add_argument("kind", metavar="TYPE", help="for example Q4_K_M")
+    parser.add_argument(
+        "--pure", action="store_true", help="every matrix to that type; llama.cpp itself keeps more for some"
+    )
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     began = time.monotonic()
@@ -134,9 +141,9 @@ def main(arguments: list[str] | None = None) -> int:
             # The parent alone decides when this ends.
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            _here(options.source, options.result, options.kind)
+            _here(options.source, options.result, options.kind, options.pure)
             return 0
-        quantize(options.source, options.result, options.kind)
+        quantize(options.source, options.result, options.kind, pure=options.pure)
     except (QuantizeError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from assistant.inference.backend import InferenceError, Options
 from assistant.inference.embedded import EmbeddedBackend, LoadedModel
-from assistant.inference.gguf import GgufError, read_header
+from assistant.inference.gguf import read_header
+from assistant.inference.gguf_reader import GgufError
 from assistant.inference.last_words import explain
 from assistant.messages import Turn
 

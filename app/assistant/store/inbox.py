@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy import BindParameter, Select, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -274,7 +274,7 @@ class Inbox:
         return now
 
 
-def _oldest_claimable() -> Select[tuple[InboxRow, Conversation]]:
+def _oldest_claimable() -> Select[InboxRow, Conversation]:
     """The oldest message whose time has come, in a conversation that nobody holds, with none before it."""
     earlier = aliased(InboxRow)
     before = select(earlier.id).where(
@@ -282,7 +282,7 @@ def _oldest_claimable() -> Select[tuple[InboxRow, Conversation]]:
         earlier.state == PENDING,
         earlier.id < InboxRow.id,
     )
-    now = bindparam("now")
+    now: BindParameter[float] = bindparam("now")
     return (
         select(InboxRow, Conversation)
         .join(Conversation, Conversation.id == InboxRow.conversation_id)

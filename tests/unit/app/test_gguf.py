@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from assistant.inference.fit import cells_needed, explain, fits, inspect, main, memory_needed
-from assistant.inference.gguf import GgufError, read_header
+from assistant.inference.gguf import read_header
+from assistant.inference.gguf_reader import GgufError
 from assistant.inference.gguf_tables import ARCHITECTURES, UNSERVED
 from tests.unit.app.model_files import write_model
 

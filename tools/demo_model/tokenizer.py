@@ -1,0 +1,88 @@
+"""The model's tokenizer: byte-level BPE, learned from the training texts.
+
+A Chinese character is one token and never a part of a longer one: with the few texts that there are, whole
+phrases as tokens would be learned by heart. Words in Latin letters are merged as far as the vocabulary
+reaches. The regular expression that splits a text first is GPT-2's, which llama.cpp knows under the name
+``gpt-2`` (llama-vocab.cpp, LLAMA_VOCAB_PRE_TYPE_GPT2).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+IM_START, IM_END, END_OF_TEXT = SPECIAL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
+# The model was trained on a question, at most with one turn before it, and on no system prompt: it could not
+# follow one. So older turns and the system's are left out here, whatever an operator's prompt says.
+CHAT_TEMPLATE = (
+    "{% set turns = messages | rejectattr('role', 'equalto', 'system') | list %}"
+    "{% for turn in turns[-3:] %}{{ '<|im_start|>' + turn['role'] + '\\n' + turn['content']"
+    " + '<|im_end|>' + '\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+VOCABULARY = 3072
+_WIDE = re.compile(r"([\u3000-\u303f\u3400-\u9fff\uff00-\uffef])")
+
+
+@dataclass(frozen=True)
+class Words:
+    """A tokenizer, and what a GGUF file needs of it."""
+
+    tokenizer: Any
+    tokens: tuple[str, ...]
+    merges: tuple[str, ...]
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of ``text``; texts of special tokens become those tokens."""
+        return list(self.tokenizer.encode(text).ids)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of ``tokens``, special ones left out."""
+        return str(self.tokenizer.decode(list(tokens)))
+
+    @property
+    def end(self) -> int:
+        """The token that ends a turn."""
+        return self.tokens.index(IM_END)
+
+
+def learn(texts: Iterable[str], size: int = VOCABULARY) -> Words:
+    """Learn a vocabulary of at most ``size`` tokens from ``texts``; the same texts give the same one."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        min_frequency=2,
+        show_progress=False,
+        special_tokens=[],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    )
+    # Each Chinese character on a line of its own: merges then never join two.
+    tokenizer.train_from_iterator((p for t in texts for p in _WIDE.split(t) if p), trainer)
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    return words(json.loads(tokenizer.to_str()))
+
+
+def words(document: Any) -> Words:
+    """Return the tokenizer that ``document`` (the ``tokenizers`` library's JSON) describes."""
+    tokenizer = Tokenizer.from_str(json.dumps(document))
+    by_number = {number: token for token, number in tokenizer.get_vocab(with_added_tokens=True).items()}
+    merges = tuple(m if isinstance(m, str) else " ".join(m) for m in document["model"]["merges"])
+    return Words(tokenizer, tuple(by_number[n] for n in range(len(by_number))), merges)
+
+
+def turn(role: str, text: str) -> str:
+    """Return one finished turn as the template writes it."""
+    return f"{IM_START}{role}\n{text}{IM_END}\n"
+
+
+def question(text: str, before: tuple[str, str] | None = None) -> str:
+    """Return a prompt as the template writes it; ``before`` is the question and answer before it."""
+    earlier = turn("user", before[0]) + turn("assistant", before[1]) if before else ""
+    return f"{earlier}{turn('user', text)}{IM_START}assistant\n"
