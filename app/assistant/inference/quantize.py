@@ -80,7 +80,8 @@ def _check_room(header: Header, result: Path, kind: str) -> None:
 
 def _in_child(source: Path, partial: Path, kind: str, pure: bool) -> None:
     """Have a child do it, which can be ended at any moment, and whose death of a bad file is only its own."""
-    command = [sys.executable, "-m", "assistant.inference.quantize", "--here", str(source), str(partial), kind]
+    command = [sys.executable, "-m", "assistant.inference.quantize", "--here"]
+    command += [str(source), str(partial), kind]
     command += ["--pure"] if pure else []
     with subprocess.Popen(command, stderr=subprocess.PIPE) as child:  # noqa: S603 - a fixed command line
         try:
