@@ -1,7 +1,9 @@
-"""Why a child process that gave llama.cpp a file ended."""
+"""A child process that is given a file llama.cpp may die of: its surroundings, and why it ended."""
 
+import os
 import re
 import signal
+from pathlib import Path
 
 # What llama.cpp and ggml write before they end the process, and what they say of a file they refuse.
 _REASON = re.compile(rb"GGML_ASSERT|terminate called|what\(\):|[Ee]rror|[Ff]ailed|missing|abort")
@@ -26,3 +28,10 @@ def explain(status: int, said: bytes) -> str:
         f"llama.cpp dies of it ({how}: {text}), so the file is damaged or made for another version; compare "
         "its SHA-256 with its publisher's, fetch it again or take another"
     )
+
+
+def surroundings() -> dict[str, str]:
+    """Return an environment in which a child of this Python finds this package, wherever it lies."""
+    here = str(Path(__file__).parents[2])
+    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

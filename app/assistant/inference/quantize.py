@@ -17,7 +17,7 @@ from assistant.inference.gguf import Header, read_header
 from assistant.inference.gguf_reader import GgufError
 from assistant.inference.gguf_tables import FILE_TYPES, TENSOR_TYPES
 from assistant.inference.host import usable_cores
-from assistant.inference.last_words import explain
+from assistant.inference.last_words import explain, surroundings
 from assistant.inference.native import load_cpu_backends
 
 SIXTEEN_BITS = {"F16", "BF16", "F32"}
@@ -83,7 +83,9 @@ def _in_child(source: Path, partial: Path, kind: str, pure: bool) -> None:
     command = [sys.executable, "-m", "assistant.inference.quantize", "--here"]
     command += [str(source), str(partial), kind]
     command += ["--pure"] if pure else []
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as child:  # noqa: S603 - a fixed command line
+    with subprocess.Popen(  # noqa: S603 - a fixed command line
+        command, stderr=subprocess.PIPE, env=surroundings()
+    ) as child:
         try:
             _, said = child.communicate()
         except BaseException:

@@ -17,7 +17,7 @@ from assistant.inference.backend import InferenceError, Options
 from assistant.inference.embedded import EmbeddedBackend, LoadedModel
 from assistant.inference.gguf import read_header
 from assistant.inference.gguf_reader import GgufError
-from assistant.inference.last_words import explain
+from assistant.inference.last_words import explain, surroundings
 from assistant.messages import Turn
 
 # A conversation and an answer just long enough to use every part of the model.
@@ -90,7 +90,9 @@ def attempt(path: Path, seconds: float = SECONDS) -> None:
         raise TrialError(str(error)) from None
     command = [sys.executable, "-m", "assistant.inference.trial", "--here", str(path)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - a fixed command line
+            command, capture_output=True, timeout=seconds, check=False, env=surroundings()
+        )
     except subprocess.TimeoutExpired:
         raise TrialError(f"loading it and one short answer took longer than {seconds:.0f} seconds") from None
     if done.returncode:

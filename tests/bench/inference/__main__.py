@@ -37,6 +37,8 @@ from tests.bench.report import FOLDER, Figure, write_report
 from tools.controller.failure import StageFailure
 
 LEVELS = (1, 4, 8, 16)
+# llama_cpp.server answers one request at a time: more callers tell nothing new, and take most of the time.
+ONE_AT_A_TIME_LEVELS = (1, 8)
 NEW_TOKENS = 32
 # Requests of a round, by callers: enough to be busy most of the time, few enough for alternating often.
 REQUESTS = {1: 6, 4: 16, 8: 24, 16: 48}
@@ -121,14 +123,15 @@ def figures(samples: list[Sample], suffix: str = "") -> dict[str, Figure]:
     result: dict[str, Figure] = {}
     for level in sorted({callers for _, callers in found}):
         rounds = [servers for (_, callers), servers in sorted(found.items()) if callers == level]
-        for peer in (LLAMA_CPP_SERVER, LLAMA_SERVER):
+        names = [n for n in (OURS, LLAMA_SERVER, LLAMA_CPP_SERVER) if all(n in r for r in rounds)]
+        for peer in names[1:]:
             ratios = [r[OURS]["requests_per_second"] / r[peer]["requests_per_second"] for r in rounds]
             _spread(result, f"requests_ratio_{peer}_c{level}{suffix}", ratios)
         ratios = [
             r[OURS]["first_token_p99_seconds"] / r[LLAMA_SERVER]["first_token_p99_seconds"] for r in rounds
         ]
         _spread(result, f"ttft_p99_ratio_{LLAMA_SERVER}_c{level}{suffix}", ratios)
-        for name in (OURS, LLAMA_SERVER, LLAMA_CPP_SERVER):
+        for name in names:
             for key in ("requests_per_second", "first_token_p50_seconds", "first_token_p99_seconds"):
                 result[f"{key}_{name}_c{level}{suffix}"] = statistics.median(r[name][key] for r in rounds)
     return result

@@ -109,7 +109,11 @@ def test_an_interrupted_run_leaves_nothing_that_looks_whole(tmp_path: Path, numb
     write_f16(source, Shape(width=512, feed_forward=2048, layers=12))
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "app")}
     running = subprocess.Popen(
-        command(source, folder / "four.gguf", "Q4_K_M"), env=environment, stderr=subprocess.DEVNULL
+        command(source, folder / "four.gguf", "Q4_K_M"),
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        # A shell without a terminal has its background jobs ignore it, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     until("it writes", lambda: folder.exists() and list(folder.iterdir()))
     running.send_signal(number)

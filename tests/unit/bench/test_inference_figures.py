@@ -39,6 +39,12 @@ def test_a_ratio_is_made_within_a_round_and_the_median_is_taken() -> None:
     assert found["requests_per_second_assistant_c8"] == pytest.approx(4.0)
 
 
+def test_a_server_that_was_not_asked_has_no_figures() -> None:
+    found = figures([sample("assistant", 0, 3.0, 1.0), sample("llama_server", 0, 2.0, 2.0)])
+    assert found["requests_ratio_llama_server_c8"] == pytest.approx(1.5)
+    assert not [name for name in found if "llama_cpp_server" in name]
+
+
 def test_a_percentile_is_a_value_that_was_measured() -> None:
     answers = [Answer(sent=1.0, first=1.0 + n / 10, last=9.0, pieces=1) for n in range(1, 11)]
     done = Round(answers, seconds=5.0)
