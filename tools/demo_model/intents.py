@@ -2,7 +2,8 @@
 
 A file of ``intents/`` holds one topic. ``phrasings`` are templates for training, ``held_out`` templates that
 training never sees. A template's ``{one|other|}`` stands for each of its alternatives; they do not nest. An
-intent that ``follows`` another is a next turn: it is asked after that one's answer.
+intent that ``follows`` another is a next turn: it is asked after that one's answer. Questions about anything
+else stand in ``out_of_domain.yml``, with the one answer to them, and in ``out_of_domain/*.yml``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import itertools
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def tidy(text: str) -> str:
 
 
 def load(folder: Path = FOLDER) -> Knowledge:
-    """Read and check ``folder``'s ``intents/*.yml`` and ``out_of_domain.yml``.
+    """Read and check ``folder``'s ``intents/*.yml``, ``out_of_domain.yml`` and ``out_of_domain/*.yml``.
 
     Raises:
         DataError: something is missing, doubled or misspelt, or a held-out question can be met in training.
@@ -110,8 +111,7 @@ def load(folder: Path = FOLDER) -> Knowledge:
             if intent.name in found:
                 raise DataError(f"{path.name}: there is another intent {intent.name}; choose a new id")
             found[intent.name] = intent
-    path = folder / "out_of_domain.yml"
-    found[OUT_OF_DOMAIN] = _intent(path, OUT_OF_DOMAIN, {**_document(path), "id": OUT_OF_DOMAIN})
+    found[OUT_OF_DOMAIN] = _outside(folder)
     _check_together(found)
     return Knowledge(found)
 
@@ -147,6 +147,24 @@ def _intent(path: Path, topic: str, entry: object) -> Intent:
         _templates(where, entry, "held_out"),
         str(entry.get("follows") or ""),
     )
+
+
+def _outside(folder: Path) -> Intent:
+    path = folder / "out_of_domain.yml"
+    found = _intent(path, OUT_OF_DOMAIN, {**_document(path), "id": OUT_OF_DOMAIN})
+    for path in sorted((folder / "out_of_domain").glob("*.yml")):
+        document = _document(path)
+        where = f"out_of_domain/{path.name}"
+        extra = set(document) - {"phrasings", "held_out"}
+        if extra:
+            raise DataError(f"{where}: does not know {', '.join(sorted(map(str, extra)))}")
+        phrasings, held_out = (_templates(where, document, key) for key in ("phrasings", "held_out"))
+        found = replace(
+            found,
+            phrasings={lang: found.phrasings[lang] + phrasings[lang] for lang in LANGUAGES},
+            held_out={lang: found.held_out[lang] + held_out[lang] for lang in LANGUAGES},
+        )
+    return found
 
 
 def _by_language(where: str, entry: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -77,3 +77,22 @@ def test_the_same_words_may_follow_different_questions(tmp_path: Path) -> None:
     other["answer"] = {"en": "Because it is so.", "zh": "因为如此。"}
     other["held_out"] = {"en": ["how come"], "zh": ["何故"]}
     assert len(load(write(tmp_path, group(), why(), other)).intents) == 4
+
+
+def test_questions_about_anything_else_may_stand_in_more_files(tmp_path: Path) -> None:
+    write(tmp_path, group(), why())
+    (tmp_path / "out_of_domain").mkdir()
+    (tmp_path / "out_of_domain" / "weather.yml").write_text(
+        "phrasings: {en: [will it rain], zh: [会下雨吗]}\nheld_out: {en: [snow], zh: [下雪没有]}\n", "utf-8"
+    )
+    outside = load(tmp_path).intents[OUT_OF_DOMAIN]
+    assert outside.phrasings["en"] == ("who won the {cup|match}", "will it rain")
+    assert outside.held_out["zh"] == ("帮我烤个蛋糕", "下雪没有")
+
+
+def test_a_further_file_about_anything_else_has_no_answer_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path, group(), why())
+    (tmp_path / "out_of_domain").mkdir()
+    (tmp_path / "out_of_domain" / "weather.yml").write_text("answer: {en: It rains., zh: 下雨。}\n", "utf-8")
+    with pytest.raises(DataError, match=r"out_of_domain/weather\.yml: does not know answer"):
+        load(tmp_path)
