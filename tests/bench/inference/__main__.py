@@ -74,6 +74,8 @@ def measure(size: str, rounds: int, levels: tuple[int, ...], folder: Path) -> tu
             for level in levels:
                 order = servers[number % len(servers) :] + servers[: number % len(servers)]
                 for server in order:
+                    if server.name == LLAMA_CPP_SERVER and level not in ONE_AT_A_TIME_LEVELS:
+                        continue
                     requests = (REQUESTS if size == MAIN_SIZE else OTHER_REQUESTS)[level]
                     found = _ask(server, size, level, requests, seed=1000 * number + level)
                     samples.append(_sample(server.name, size, number, level, found))
