@@ -12,7 +12,8 @@ import gguf
 import numpy as np
 
 from tools.demo_model.network import Shape, Weights
-from tools.demo_model.tokenizer import CHAT_TEMPLATE, END_OF_TEXT, IM_END, SPECIAL_TOKENS, Words
+from tools.demo_model.tokenizer import CHAT_TEMPLATE, Words
+from tools.tiny_model.metadata import add_sizes, add_tokenizer
 
 
 def write_f16(path: Path, name: str, shape: Shape, weights: Weights, words: Words, description: str) -> None:
@@ -36,8 +37,8 @@ def write_f16(path: Path, name: str, shape: Shape, weights: Weights, words: Word
         writer.add_name(name)
         writer.add_description(description)
         writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
-        _add_shape(writer, shape)
-        _add_words(writer, words)
+        add_sizes(writer, shape, shape.vocabulary)
+        add_tokenizer(writer, words.tokens, words.merges, CHAT_TEMPLATE)
         for tensor, values in weights.items():
             array = np.asarray(values, dtype=np.float32)
             writer.add_tensor(tensor, array.astype(np.float16) if array.ndim > 1 else array)
@@ -48,30 +49,3 @@ def write_f16(path: Path, name: str, shape: Shape, weights: Weights, words: Word
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _add_shape(writer: gguf.GGUFWriter, shape: Shape) -> None:
-    writer.add_vocab_size(shape.vocabulary)
-    writer.add_context_length(shape.context)
-    writer.add_embedding_length(shape.width)
-    writer.add_block_count(shape.layers)
-    writer.add_feed_forward_length(shape.feed_forward)
-    writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.key_value_heads)
-    writer.add_layer_norm_rms_eps(shape.norm_epsilon)
-    writer.add_rope_dimension_count(shape.head_width)
-    writer.add_rope_freq_base(shape.rope_base)
-
-
-def _add_words(writer: gguf.GGUFWriter, words: Words) -> None:
-    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(list(words.tokens))
-    writer.add_token_types([control if token in SPECIAL_TOKENS else normal for token in words.tokens])
-    writer.add_token_merges(list(words.merges))
-    writer.add_bos_token_id(words.tokens.index(END_OF_TEXT))
-    writer.add_eos_token_id(words.tokens.index(IM_END))
-    writer.add_pad_token_id(words.tokens.index(END_OF_TEXT))
-    writer.add_add_bos_token(False)
-    writer.add_chat_template(CHAT_TEMPLATE)

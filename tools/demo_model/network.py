@@ -15,28 +15,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tools.tiny_model.weights import Shape as Sizes
+
 Weights = dict[str, Any]
 FAR = -1e9
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Sizes. Row lengths are multiples of 32, the block of Q4_0; ``context`` is in tokens."""
+@dataclass(frozen=True, kw_only=True)
+class Shape(Sizes):
+    """Sizes, the vocabulary's among them; ``context`` is in tokens."""
 
     vocabulary: int
-    width: int = 256
-    layers: int = 4
-    heads: int = 4
-    key_value_heads: int = 2
-    feed_forward: int = 512
     context: int = 2048
-    norm_epsilon: float = 1e-5
-    rope_base: float = 10000.0
-
-    @property
-    def head_width(self) -> int:
-        """Width of one attention head."""
-        return self.width // self.heads
 
 
 def new_weights(shape: Shape, seed: int) -> Weights:

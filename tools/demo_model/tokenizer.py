@@ -16,7 +16,9 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-IM_START, IM_END, END_OF_TEXT = SPECIAL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
+from tools.tiny_model.bpe import Pair
+from tools.tiny_model.metadata import IM_END, IM_START, SPECIAL_TOKENS
+
 # The model was trained on a question, at most with one turn before it, and on no system prompt: it could not
 # follow one. So older turns and the system's are left out here, whatever an operator's prompt says.
 CHAT_TEMPLATE = (
@@ -35,7 +37,7 @@ class Words:
 
     tokenizer: Any
     tokens: tuple[str, ...]
-    merges: tuple[str, ...]
+    merges: tuple[Pair, ...]
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of ``text``; texts of special tokens become those tokens."""
@@ -73,7 +75,8 @@ def words(document: Any) -> Words:
     """Return the tokenizer that ``document`` (the ``tokenizers`` library's JSON) describes."""
     tokenizer = Tokenizer.from_str(json.dumps(document))
     by_number = {number: token for token, number in tokenizer.get_vocab(with_added_tokens=True).items()}
-    merges = tuple(m if isinstance(m, str) else " ".join(m) for m in document["model"]["merges"])
+    parts = (m.split(" ") if isinstance(m, str) else m for m in document["model"]["merges"])
+    merges = tuple((left, right) for left, right in parts)
     return Words(tokenizer, tuple(by_number[n] for n in range(len(by_number))), merges)
 
 

@@ -69,12 +69,12 @@ def train(
     templates, back = split(knowledge, most=recipe.templates, hold_back=hold_back, seed=recipe.seed)
     words = learn(texts(knowledge, templates))
     shape = Shape(
-        len(words.tokens),
-        recipe.width,
-        recipe.layers,
-        recipe.heads,
-        recipe.key_value_heads,
-        recipe.feed_forward,
+        vocabulary=len(words.tokens),
+        width=recipe.width,
+        layers=recipe.layers,
+        heads=recipe.heads,
+        key_value_heads=recipe.key_value_heads,
+        feed_forward=recipe.feed_forward,
     )
     weights = new_weights(shape, recipe.seed)
     average = weights

@@ -5,6 +5,8 @@ Keys: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import gguf
 
 from tools.tiny_model.bpe import Pair, byte_alphabet
@@ -31,6 +33,11 @@ def add_model(
     writer.add_description(f"Random weights (seed {seed}) for testing; answers have no meaning.")
     writer.add_file_type(file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    add_sizes(writer, shape, tokens)
+
+
+def add_sizes(writer: gguf.GGUFWriter, shape: Shape, tokens: int) -> None:
+    """Write the sizes of a llama-architecture model with a vocabulary of ``tokens``."""
     writer.add_vocab_size(tokens)
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)
@@ -43,16 +50,18 @@ def add_model(
     writer.add_rope_freq_base(shape.rope_base)
 
 
-def add_tokenizer(writer: gguf.GGUFWriter, tokens: list[str], merges: list[Pair]) -> None:
-    """Write a byte-level BPE tokenizer with ChatML's special tokens and template."""
+def add_tokenizer(
+    writer: gguf.GGUFWriter, tokens: Sequence[str], merges: Sequence[Pair], template: str = CHAT_TEMPLATE
+) -> None:
+    """Write a byte-level BPE tokenizer with ChatML's special tokens, and a chat template."""
     types = [gguf.TokenType.CONTROL if token in SPECIAL_TOKENS else gguf.TokenType.NORMAL for token in tokens]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(tokens)
+    writer.add_token_list(list(tokens))
     writer.add_token_types(types)
     writer.add_token_merges([f"{left} {right}" for left, right in merges])
     writer.add_bos_token_id(tokens.index(END_OF_TEXT))
     writer.add_eos_token_id(tokens.index(IM_END))
     writer.add_pad_token_id(tokens.index(END_OF_TEXT))
     writer.add_add_bos_token(False)
-    writer.add_chat_template(CHAT_TEMPLATE)
+    writer.add_chat_template(template)
