@@ -16,15 +16,23 @@ from tools.demo_model.tokenizer import Words, question
 Numbers = npt.NDArray[np.int32]
 Templates = Mapping[tuple[str, str], Sequence[str]]
 ROW_TOKENS = 256
+# How many predictions of a row are learned from: all of the answers, and of the questions what there is room
+# for. Each costs a product with the whole vocabulary, a third of the time when all were taken.
+ROW_COUNTED = 96
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of ``ROW_TOKENS`` tokens; ``weights`` says how much each token's prediction counts."""
+    """Rows of ``ROW_TOKENS`` tokens, each of which sees those of its segment before it.
+
+    ``counted`` are the places in a row whose next token is to be predicted, ``targets`` those tokens and
+    ``weights`` how much each counts.
+    """
 
     tokens: Numbers
     segments: Numbers
     positions: Numbers
+    counted: Numbers
     targets: Numbers
     weights: npt.NDArray[np.float32]
 
@@ -33,24 +41,35 @@ class Batch:
 class Mix:
     """What the examples are made of; shares are 0 to 1.
 
-    ``short_answers`` of the examples end after ``short_tokens`` of their answer: which answer it is shows at
-    its beginning, and the rest costs time. ``question_weight`` is how much predicting the question counts.
+    ``short_answers`` of the examples end ``short_tokens`` after their intent: that one is hard to learn, and
+    the rest, learned by heart, costs time. ``question_weight`` is how much predicting a token of the question
+    counts, ``intent_weight`` the intent, where a token of the answer counts 1.
     """
 
-    out_of_domain: float = 0.12
-    history: float = 0.15
-    short_answers: float = 0.6
-    short_tokens: int = 10
+    out_of_domain: float = 0.2
+    history: float = 0.07
+    short_answers: float = 0.87
+    short_tokens: int = 2
     question_weight: float = 0.1
+    intent_weight: float = 3.0
     strength: Strength = field(default_factory=Strength)
 
 
 @dataclass(frozen=True)
 class Example:
-    """The tokens of one conversation; its answer begins at ``answer``."""
+    """The tokens of one conversation; its answer begins at ``answer``, with the intent."""
 
     tokens: list[int]
     answer: int
+
+    @property
+    def answers(self) -> int:
+        """How many tokens its answer has."""
+        return len(self.tokens) - self.answer
+
+    def fits(self, tokens: int, counted: int) -> bool:
+        """Whether a row with room for ``tokens``, of which ``counted`` may be answers, can take it."""
+        return len(self.tokens) <= tokens and self.answers <= counted
 
 
 class Examples:
@@ -75,9 +94,9 @@ class Examples:
         elif source.random() < mix.history:
             before = self._turns(source.choice(self._first), source.choice(LANGUAGES))
         asked, answer = self._turns(intent, language)
-        example = encode(self._words, asked, answer, before)
+        example = encode(self._words, asked, intent.name, answer, before)
         if source.random() < mix.short_answers:
-            return Example(example.tokens[: example.answer + mix.short_tokens], example.answer)
+            return Example(example.tokens[: example.answer + 1 + mix.short_tokens], example.answer)
         return example
 
     def _turns(self, intent: Intent, language: str) -> tuple[str, str]:
@@ -92,46 +111,65 @@ class Examples:
         while True:
             packed: list[list[Example]] = []
             while len(packed) < rows:
-                row, room = [], ROW_TOKENS
+                row, room, counted = [], ROW_TOKENS, ROW_COUNTED
                 while True:
                     while len(waiting) < 16:
                         example = self.one()
-                        if len(example.tokens) <= ROW_TOKENS:
+                        if example.fits(ROW_TOKENS, ROW_COUNTED):
                             waiting.append(example)
-                    index = next((n for n, e in enumerate(waiting) if len(e.tokens) <= room), None)
+                    index = next((n for n, e in enumerate(waiting) if e.fits(room, counted)), None)
                     if index is None:
                         break
                     row.append(waiting.pop(index))
                     room -= len(row[-1].tokens)
+                    counted -= row[-1].answers
                 packed.append(row)
-            yield pack(packed, self._mix.question_weight)
+            yield pack(packed, self._mix.question_weight, self._mix.intent_weight)
 
 
-def encode(words: Words, asked: str, answer: str, before: tuple[str, str] | None) -> Example:
-    """Return the tokens of a question, with the turns before it, and of its whole answer."""
+def encode(words: Words, asked: str, intent: str, answer: str, before: tuple[str, str] | None) -> Example:
+    """Return the tokens of a question, with the turns before it, of its intent and of its whole answer."""
     prompt = words.encode(question(asked, before))
-    return Example([*prompt, *words.encode(answer), words.end], len(prompt))
+    return Example([*prompt, words.intent(intent), *words.encode(answer), words.end], len(prompt))
 
 
-def pack(rows: Sequence[Sequence[Example]], question_weight: float) -> Batch:
-    """Lay examples out side by side, each a segment of its own, numbered from 1."""
-    shape = (len(rows), ROW_TOKENS)
-    tokens, segments = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-    positions, targets = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-    weights = np.zeros(shape, np.float32)
+def pack(rows: Sequence[Sequence[Example]], question_weight: float, intent_weight: float = 1.0) -> Batch:
+    """Lay examples out side by side, each a segment of its own, numbered from 1.
+
+    Of the questions' tokens as many are predicted as there is room for; together they count as if all were.
+    """
+    shape, fewer = (len(rows), ROW_TOKENS), (len(rows), ROW_COUNTED)
+    tokens, segments, positions = (np.zeros(shape, np.int32) for _ in range(3))
+    counted, targets, weights = (
+        np.zeros(fewer, np.int32),
+        np.zeros(fewer, np.int32),
+        np.zeros(fewer, np.float32),
+    )
     for row, examples in enumerate(rows):
         at = 0
+        asked: list[int] = []
+        answered: list[int] = []
+        intents: list[int] = []
         for number, example in enumerate(examples, 1):
             length = len(example.tokens)
             here = slice(at, at + length)
             tokens[row, here] = example.tokens
             segments[row, here] = number
             positions[row, here] = np.arange(length)
-            targets[row, at : at + length - 1] = example.tokens[1:]
-            weights[row, at : at + example.answer - 1] = question_weight
-            weights[row, at + example.answer - 1 : at + length - 1] = 1.0
+            intents.append(len(answered))
+            asked.extend(range(at, at + example.answer - 1))
+            answered.extend(range(at + example.answer - 1, at + length - 1))
             at += length
-    return Batch(tokens, segments, positions, targets, weights)
+        room = min(ROW_COUNTED - len(answered), len(asked)) if question_weight else 0
+        some = [asked[n] for n in np.linspace(0, len(asked) - 1, room).astype(int)]
+        places = answered + some
+        counted[row, : len(places)] = places
+        targets[row, : len(places)] = tokens[row, 1 + np.array(places, np.int32)]
+        weights[row, : len(answered)] = 1.0
+        weights[row, intents] = intent_weight
+        if some:
+            weights[row, len(answered) : len(places)] = question_weight * len(asked) / len(some)
+    return Batch(tokens, segments, positions, counted, targets, weights)
 
 
 def split(knowledge: Knowledge, *, most: int, hold_back: bool, seed: int) -> tuple[Templates, Templates]:

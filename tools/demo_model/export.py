@@ -38,7 +38,7 @@ def write_f16(path: Path, name: str, shape: Shape, weights: Weights, words: Word
         writer.add_description(description)
         writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
         add_sizes(writer, shape, shape.vocabulary)
-        add_tokenizer(writer, words.tokens, words.merges, CHAT_TEMPLATE)
+        add_tokenizer(writer, words.tokens, words.merges, CHAT_TEMPLATE, words.controls)
         for tensor, values in weights.items():
             array = np.asarray(values, dtype=np.float32)
             writer.add_tensor(tensor, array.astype(np.float16) if array.ndim > 1 else array)

@@ -2,12 +2,16 @@
 
 A Chinese character is one token and never a part of a longer one: with the few texts that there are, whole
 phrases as tokens would be learned by heart. Words in Latin letters are merged as far as the vocabulary
-reaches. The regular expression that splits a text first is GPT-2's, which llama.cpp knows under the name
-``gpt-2`` (llama-vocab.cpp, LLAMA_VOCAB_PRE_TYPE_GPT2).
+reaches. An intent has a control token of its own, which begins every answer and is never shown: with it the
+model says once what it was asked, where the first words of answers, shared by many, would say it bit by bit.
+
+The regular expression that splits a text first is GPT-2's, which llama.cpp knows under the name ``gpt-2``
+(llama-vocab.cpp, LLAMA_VOCAB_PRE_TYPE_GPT2).
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -33,15 +37,28 @@ _WIDE = re.compile(r"([\u3000-\u303f\u3400-\u9fff\uff00-\uffef])")
 
 @dataclass(frozen=True)
 class Words:
-    """A tokenizer, and what a GGUF file needs of it."""
+    """A tokenizer, and what a GGUF file needs of it; ``controls`` are tokens without a text to show."""
 
     tokenizer: Any
     tokens: tuple[str, ...]
     merges: tuple[Pair, ...]
+    controls: frozenset[str]
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of ``text``; texts of special tokens become those tokens."""
         return list(self.tokenizer.encode(text).ids)
+
+    def intent(self, name: str) -> int:
+        """Return the control token of the intent ``name``.
+
+        Raises:
+            KeyError: the tokenizer was learned without it.
+        """
+        return self._numbers[intent_token(name)]
+
+    @functools.cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self.tokens)}
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of ``tokens``, special ones left out."""
@@ -50,11 +67,16 @@ class Words:
     @property
     def end(self) -> int:
         """The token that ends a turn."""
-        return self.tokens.index(IM_END)
+        return self._numbers[IM_END]
 
 
-def learn(texts: Iterable[str], size: int = VOCABULARY) -> Words:
-    """Learn a vocabulary of at most ``size`` tokens from ``texts``; the same texts give the same one."""
+def intent_token(name: str) -> str:
+    """Return the text under which the vocabulary lists the token of the intent ``name``."""
+    return f"<|{name}|>"
+
+
+def learn(texts: Iterable[str], intents: Iterable[str], size: int = VOCABULARY) -> Words:
+    """Learn at most ``size`` tokens from ``texts``, and one for each of ``intents``; deterministic."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
@@ -67,17 +89,18 @@ def learn(texts: Iterable[str], size: int = VOCABULARY) -> Words:
     )
     # Each Chinese character on a line of its own: merges then never join two.
     tokenizer.train_from_iterator((p for t in texts for p in _WIDE.split(t) if p), trainer)
-    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
-    return words(json.loads(tokenizer.to_str()))
+    controls = [*SPECIAL_TOKENS, *map(intent_token, intents)]
+    tokenizer.add_special_tokens(controls)
+    return words(json.loads(tokenizer.to_str()), controls)
 
 
-def words(document: Any) -> Words:
+def words(document: Any, controls: Iterable[str]) -> Words:
     """Return the tokenizer that ``document`` (the ``tokenizers`` library's JSON) describes."""
     tokenizer = Tokenizer.from_str(json.dumps(document))
     by_number = {number: token for token, number in tokenizer.get_vocab(with_added_tokens=True).items()}
     parts = (m.split(" ") if isinstance(m, str) else m for m in document["model"]["merges"])
     merges = tuple((left, right) for left, right in parts)
-    return Words(tokenizer, tuple(by_number[n] for n in range(len(by_number))), merges)
+    return Words(tokenizer, tuple(by_number[n] for n in range(len(by_number))), merges, frozenset(controls))
 
 
 def turn(role: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Training: AdamW over endless augmented examples, a cosine schedule, averaged weights."""
+"""Training: Muon and Adam over endless augmented examples, a cosine schedule, averaged weights."""
 
 from __future__ import annotations
 
@@ -14,8 +14,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 
-from tools.demo_model.batches import ROW_TOKENS, Batch, Example, Examples, Templates, encode, pack, split
+from tools.demo_model.batches import (
+    ROW_COUNTED,
+    ROW_TOKENS,
+    Batch,
+    Example,
+    Examples,
+    Templates,
+    encode,
+    pack,
+    split,
+)
 from tools.demo_model.intents import LANGUAGES, OUT_OF_DOMAIN, Knowledge, expand
 from tools.demo_model.network import Shape, Weights, forward, logits, new_weights
 from tools.demo_model.recipes import Recipe
@@ -67,7 +78,7 @@ def train(
         say: is given lines of progress.
     """
     templates, back = split(knowledge, most=recipe.templates, hold_back=hold_back, seed=recipe.seed)
-    words = learn(texts(knowledge, templates))
+    words = learn(texts(knowledge, templates), knowledge.intents)
     shape = Shape(
         vocabulary=len(words.tokens),
         width=recipe.width,
@@ -78,11 +89,7 @@ def train(
     )
     weights = new_weights(shape, recipe.seed)
     average = weights
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(CLIP),
-        optax.scale_by_adam(b1=0.9, b2=0.98),
-        optax.add_decayed_weights(recipe.weight_decay, {n: w.ndim > 1 for n, w in weights.items()}),
-    )
+    optimizer = _optimizer(recipe, weights)
     state = optimizer.init(weights)
     step = jax.jit(functools.partial(_step, shape, recipe, optimizer), donate_argnums=(0, 1, 2))
     average = jax.tree.map(jnp.copy, weights)
@@ -122,6 +129,25 @@ def train(
     return Trained(shape, average, words, number, time.monotonic() - begun)
 
 
+def _optimizer(recipe: Recipe, weights: Weights) -> Any:
+    """Return Muon for the blocks' matrices, Adam for the rest; its updates are yet to be given a rate.
+
+    Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/) needed half of Adam's steps here;
+    scaled as in Liu et al., 2025, arXiv:2502.16982, one rate serves both.
+    """
+
+    def learner(name: str) -> str:
+        return "muon" if name.startswith("blk.") and weights[name].ndim > 1 else "adam"
+
+    muon = optax.contrib.muon(1.0, beta=0.95, consistent_rms=0.2)
+    adam = optax.chain(optax.scale_by_adam(b1=0.9, b2=0.98), optax.scale(-1.0))
+    return optax.chain(
+        optax.clip_by_global_norm(CLIP),
+        optax.transforms.partition({"muon": muon, "adam": adam}, {name: learner(name) for name in weights}),
+        optax.add_decayed_weights(-recipe.weight_decay, {n: w.ndim > 1 for n, w in weights.items()}),
+    )
+
+
 def _rate(recipe: Recipe, done: float) -> float:
     if done < WARM_UP:
         return recipe.peak * (done + 0.002) / WARM_UP
@@ -134,7 +160,7 @@ def _step(
 ) -> Any:  # fmt: skip
     loss, gradients = jax.value_and_grad(_loss)(weights, shape, batch, key, recipe.dropout)
     updates, state = optimizer.update(gradients, state, weights)
-    weights = jax.tree.map(lambda weight, update: weight - rate * update, weights, updates)
+    weights = jax.tree.map(lambda weight, update: weight + rate * update, weights, updates)
     average = jax.tree.map(
         lambda old, new: recipe.average * old + (1 - recipe.average) * new, average, weights
     )
@@ -142,14 +168,19 @@ def _step(
 
 
 def _loss(weights: Weights, shape: Shape, batch: tuple[Any, ...], key: Any, dropout: float) -> Any:
-    tokens, segments, positions, targets, counted = batch
+    tokens, segments, positions, counted, targets, counts = batch
     outputs = forward(weights, shape, tokens, segments, positions, (key, dropout) if dropout else None)
-    surprise = optax.softmax_cross_entropy_with_integer_labels(logits(weights, outputs), targets)
-    return (surprise * counted).sum() / counted.sum()
+    guesses = logits(weights, _at(outputs, counted))
+    surprise = optax.softmax_cross_entropy_with_integer_labels(guesses, targets)
+    return (surprise * counts).sum() / counts.sum()
+
+
+def _at(outputs: Any, counted: Any) -> Any:
+    return jnp.take_along_axis(outputs, counted[:, :, None], axis=1)
 
 
 def _tuple(batch: Batch) -> tuple[Any, ...]:
-    return batch.tokens, batch.segments, batch.positions, batch.targets, batch.weights
+    return batch.tokens, batch.segments, batch.positions, batch.counted, batch.targets, batch.weights
 
 
 def _ahead(source: Iterator[Batch]) -> Iterator[tuple[Any, ...]]:
@@ -194,8 +225,8 @@ def right(
             parent = knowledge.intents[intent.follows]
             before = next(expand(parent.phrasings[language][0])), parent.answers[language]
         for template in several:
-            example = encode(words, next(expand(template)), intent.answers[language], before)
-            if len(example.tokens) <= ROW_TOKENS:
+            example = encode(words, next(expand(template)), name, intent.answers[language], before)
+            if example.fits(ROW_TOKENS, ROW_COUNTED):
                 asked.append(((name, language), example))
     found: dict[tuple[str, str], list[bool]] = {}
     look = _looker(shape)
@@ -211,9 +242,10 @@ def right(
 @functools.cache
 def _looker(shape: Shape) -> Any:
     def look(weights: Weights, batch: tuple[Any, ...]) -> Any:
-        tokens, segments, positions, targets, counted = batch
-        likeliest = logits(weights, forward(weights, shape, tokens, segments, positions)).argmax(-1)
-        return ((likeliest == targets) | (counted == 0)).all(-1)
+        tokens, segments, positions, counted, targets, counts = batch
+        outputs = forward(weights, shape, tokens, segments, positions)
+        likeliest = logits(weights, _at(outputs, counted)).argmax(-1)
+        return ((likeliest == targets) | (counts == 0)).all(-1)
 
     return jax.jit(look)
 

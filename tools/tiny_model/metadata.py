@@ -5,7 +5,7 @@ Keys: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import gguf
 
@@ -51,10 +51,14 @@ def add_sizes(writer: gguf.GGUFWriter, shape: Shape, tokens: int) -> None:
 
 
 def add_tokenizer(
-    writer: gguf.GGUFWriter, tokens: Sequence[str], merges: Sequence[Pair], template: str = CHAT_TEMPLATE
+    writer: gguf.GGUFWriter,
+    tokens: Sequence[str],
+    merges: Sequence[Pair],
+    template: str = CHAT_TEMPLATE,
+    controls: Collection[str] = SPECIAL_TOKENS,
 ) -> None:
-    """Write a byte-level BPE tokenizer with ChatML's special tokens, and a chat template."""
-    types = [gguf.TokenType.CONTROL if token in SPECIAL_TOKENS else gguf.TokenType.NORMAL for token in tokens]
+    """Write a byte-level BPE tokenizer with ``controls``, ChatML's among them, and a chat template."""
+    types = [gguf.TokenType.CONTROL if token in controls else gguf.TokenType.NORMAL for token in tokens]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(list(tokens))

@@ -22,14 +22,14 @@ from assistant.inference.model import Model
 from assistant.inference.quantize import quantize
 from assistant.messages import Turn
 from assistant.settings import DEFAULT_SYSTEM_PROMPT
+from tests.bench.demo_model.score import questions
 from tests.unit.demo_model.data import group, why, write
 from tools.demo_model.augment import NONE
-from tools.demo_model.batches import Example, Examples, Mix, pack, split
+from tools.demo_model.batches import ROW_COUNTED, Example, Examples, Mix, pack, split
 from tools.demo_model.export import write_f16
 from tools.demo_model.intents import Knowledge, load
 from tools.demo_model.network import forward, logits
 from tools.demo_model.recipes import RECIPES
-from tools.demo_model.score import questions
 from tools.demo_model.tokenizer import question
 from tools.demo_model.train import Trained, right, texts, train
 
@@ -157,12 +157,41 @@ def test_segments_of_a_row_do_not_see_each_other(trained: Trained) -> None:
     np.testing.assert_allclose(both[0, start : start + length], single[0, :length], atol=1e-4)
 
 
-def test_only_what_is_to_be_learned_counts(trained: Trained) -> None:
-    example = Example([*trained.words.encode(question("stop")), 5, 6, trained.words.end], 0)
-    example = Example(example.tokens, len(example.tokens) - 3)
-    batch = pack([[example]], 0.1)
-    counted = batch.targets[0][batch.weights[0] == 1.0]
-    assert list(counted) == [5, 6, trained.words.end]
+def test_answers_count_whole_and_questions_as_there_is_room(trained: Trained) -> None:
+    words = trained.words
+    prompt = words.encode(question("stop"))
+    example = Example([*prompt, words.intent("group-mention"), 5, 6, words.end], len(prompt))
+    batch = pack([[example]], 0.1, 3.0)
+    answer = [words.intent("group-mention"), 5, 6, words.end]
+    assert list(batch.targets[0][:4]) == answer
+    assert list(batch.weights[0][:4]) == [3.0, 1.0, 1.0, 1.0]
+    asked = len(prompt) - 1
+    assert list(batch.targets[0][4 : 4 + asked]) == prompt[1:]
+    assert batch.weights[0][4:].sum() == pytest.approx(0.1 * asked)
+    # Each target is the token after the place it is predicted from.
+    tokens = batch.tokens[0]
+    counted = batch.counted[0][: 4 + asked]
+    assert list(tokens[counted + 1]) == list(batch.targets[0][: 4 + asked])
+    assert pack([[example]], 0.0).weights[0][4:].sum() == 0
+
+
+def test_a_full_row_learns_from_all_answers_and_some_of_the_questions(trained: Trained) -> None:
+    words = trained.words
+    example = Example([*range(40), words.intent("group-mention"), *range(20)], 40)
+    batch = pack([[example] * 4], 0.5, 1.0)
+    assert (batch.weights[0][: 4 * 21] == 1.0).all()
+    room = ROW_COUNTED - 4 * 21
+    assert batch.weights[0][4 * 21 :] == pytest.approx([0.5 * 4 * 39 / room] * room)
+
+
+def test_an_answer_begins_with_a_token_of_its_intent_that_is_never_shown(
+    model: Model, trained: Trained
+) -> None:
+    token = trained.words.intent("group-mention")
+    assert model.piece(token) == b""
+    assert trained.words.decode([token]) == ""
+    with pytest.raises(KeyError):
+        trained.words.intent("no-such-intent")
 
 
 def test_the_same_seed_gives_the_same_examples(knowledge: Knowledge, trained: Trained) -> None:
