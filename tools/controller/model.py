@@ -1,4 +1,4 @@
-"""The tiny stand-in model of the demo and the tests."""
+"""The models that need no download: the demonstration's, and a tiny one of random weights for tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from tools.controller.cache import BUILD, ROOT, cache_directory, fingerprint
 from tools.controller.command import run
 from tools.controller.venv import VENV
 
+SHIPPED = ROOT / "files" / "models"
+DEMO_MODEL = SHIPPED / "demo-v2.gguf"
 _FOLDER = ROOT / "tools" / "tiny_model"
 
 

@@ -1,36 +1,26 @@
-"""``python -m tools.demo_model train|score|check``: make the models, ask them over HTTP, check the data."""
+"""``python -m tools.demo_model train|check|questions``: models, data, and the question set made of it.
+
+``tests/bench/demo_model`` asks the models.
+"""
 
 from __future__ import annotations
 
 import argparse
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-import httpx
-
 from assistant.inference.quantize import QuantizeError, quantize
-from assistant.settings import DEFAULT_SYSTEM_PROMPT
-from tests.bench.report import Figure, write_report
-from tests.integration.app.process import SECRETS, Assistant
 from tools.controller.cache import BUILD, ROOT, cache_directory, fingerprint
 from tools.controller.command import run
 from tools.controller.failure import StageFailure
-from tools.demo_model.card import card, read_facts
-from tools.demo_model.intents import DataError, Knowledge, load
-from tools.demo_model.score import Marked, Served, accuracy, ask_all, questions, speed, table
+from tools.demo_model.intents import LANGUAGES, DataError, load
+from tools.demo_model.question_set import write_question_set
+from tools.demo_model.shipped import NAMES, shipped, sixteen_bits, write_card
+from tools.demo_model.unseen import load_unseen
 
-MODELS = ROOT / "files" / "models"
 LOCK = ROOT / "requirements" / "demo_model.lock"
-NAMES = ("demo-v1", "demo-v2")
 FOUR_BITS = "Q4_0"
-
-
-def sixteen_bits(name: str) -> Path:
-    """Return where the 16-bit form of a model lies."""
-    return BUILD / "demo_model" / f"{name}-f16.gguf"
 
 
 def environment() -> Path:
@@ -59,7 +49,7 @@ def make(name: str, minutes: float) -> None:
         QuantizeError: llama.cpp could not make 4 bits of it.
         OSError: a file cannot be written.
     """
-    wide, small = sixteen_bits(name), MODELS / f"{name}.gguf"
+    wide, small = sixteen_bits(name), shipped(name)
     command = [
         str(environment()),
         "-m",
@@ -75,110 +65,31 @@ def make(name: str, minutes: float) -> None:
     # All matrices alike: by itself llama.cpp keeps 6 bits for the output, here a large part of the file.
     quantize(wide, small, FOUR_BITS, pure=True)
     print(f"{small}: {small.stat().st_size} bytes, {small.stat().st_size / wide.stat().st_size:.1%} of f16")
-    _write_card(name, load(), {})
-
-
-def _write_card(name: str, knowledge: Knowledge, scores: dict[str, object]) -> None:
-    facts = read_facts(sixteen_bits(name))
-    small = MODELS / f"{name}.gguf"
-    facts["bytes at 4 bits"] = small.stat().st_size
-    path = MODELS / f"{name}.md"
-    path.write_text(card(name, knowledge, facts, scores), encoding="utf-8")
-    print(path)
-
-
-def ask(model: Path, use: Callable[[Served], None]) -> None:
-    """Start the assistant with ``model``, give ``use`` its API, and stop it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        settings = {
-            "ASSISTANT_SYSTEM_PROMPT": DEFAULT_SYSTEM_PROMPT,
-            "ASSISTANT_CONTEXT_TOKENS": "2048",
-            "ASSISTANT_MAX_TOKENS": "256",
-            "ASSISTANT_LOG_LEVEL": "info",
-        }
-        assistant = Assistant(folder, model, f"sqlite:///{folder}/assistant.db", settings)
-        assistant.start()
-        served = Served(assistant.url, SECRETS["api_token"])
-        try:
-            use(served)
-        finally:
-            served.close()
-            assistant.stop()
-
-
-def score() -> None:
-    """Score both models, and the better one's 16-bit form, and write ``build/bench/demo_model.json``.
-
-    Raises:
-        FileNotFoundError: a model is missing.
-    """
-    knowledge = load()
-    asked, answers = questions(knowledge), knowledge.answers()
-    files = {"v1": MODELS / "demo-v1.gguf", "v2": MODELS / "demo-v2.gguf", "v2_f16": sixteen_bits("demo-v2")}
-    for path in files.values():
-        if not path.exists():
-            raise FileNotFoundError(f"{path} is missing; make demo-models makes it")
-    figures: dict[str, Figure] = {"questions": len(asked), "intents": len(knowledge.intents) - 1}
-    samples: list[object] = []
-    for label, path in files.items():
-        print(f"asking {path.name}", flush=True)
-
-        def use(served: Served, label: str = label, path: Path = path) -> None:
-            marked = ask_all(served, asked, answers)
-            pace = speed(served, asked)
-            print(table(path.stem, marked), flush=True)
-            figures[f"{label}_accuracy"] = accuracy(marked)
-            figures[f"{label}_out_of_domain"] = accuracy(marked, outside=True)
-            figures[f"{label}_first_token_ms"] = pace.first_token_ms
-            figures[f"{label}_tokens_per_second"] = pace.tokens_per_second
-            samples.extend(_sample(label, one) for one in marked)
-
-        ask(path, use)
-        figures[f"{label}_bytes"] = path.stat().st_size
-    figures["size_ratio_q4_f16"] = files["v2"].stat().st_size / files["v2_f16"].stat().st_size
-    write_report("demo_model", figures, samples)
-    for label, name in (("v1", "demo-v1"), ("v2", "demo-v2")):
-        mine = {
-            key.removeprefix(f"{label}_"): value
-            for key, value in figures.items()
-            if key.startswith(f"{label}_") and not key.startswith("v2_f16")
-        }
-        _write_card(name, knowledge, {k: f"{v:.3f}" if isinstance(v, float) else v for k, v in mine.items()})
-
-
-def _sample(label: str, one: Marked) -> dict[str, object]:
-    return {
-        "model": label,
-        "intent": one.asked.key[0],
-        "language": one.asked.key[1],
-        "question": one.asked.messages[-1]["content"],
-        "answer": one.answer,
-        "taken_for": one.taken_for and " ".join(one.taken_for),
-        "right": one.right,
-    }
+    write_card(name, load(), {})
 
 
 def main() -> int:
     """Run the command line; 1 with the reason where something failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("train", "score", "check"))
+    parser.add_argument("what", choices=("train", "check", "questions"))
     parser.add_argument("--minutes", type=float, default=45.0, help="the longest a model may take")
     parser.add_argument("--only", choices=NAMES, help="train one of them")
     options = parser.parse_args()
     try:
         if options.what == "check":
             knowledge = load()
-            print(f"{len(knowledge.intents) - 1} intents, {len(questions(knowledge))} held-out questions")
-        elif options.what == "score":
-            score()
+            held_out = sum(len(i.held_out[lang]) for i in knowledge.intents.values() for lang in LANGUAGES)
+            unseen = sum(map(len, load_unseen(knowledge).values()))
+            print(f"{len(knowledge.intents) - 1} intents, {held_out} held-out templates, {unseen} unseen")
+        elif options.what == "questions":
+            write_question_set(load())
         else:
             for name in [options.only] if options.only else NAMES:
                 make(name, options.minutes)
     except StageFailure as failure:
         print(failure, file=sys.stderr)
         return 1
-    except (DataError, QuantizeError, OSError, ValueError, httpx.HTTPError) as error:
+    except (DataError, QuantizeError, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

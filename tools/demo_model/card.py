@@ -15,7 +15,9 @@ _LIMITS = """## Limits
 - It takes a question for a neighbouring one at times, most often when it is worded in an unusual way.
 - It reads the last question and at most one turn before it, and follows no system prompt: its chat template
   leaves both out.
-- It knows English and Chinese.
+- It begins each answer with a control token that names the intent it took the question for. Programs that
+  show control tokens show it; the assistant and llama.cpp's own programs do not.
+- It knows English and Chinese. Take the likeliest word each time (temperature 0).
 """
 
 

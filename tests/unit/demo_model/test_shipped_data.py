@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tools.demo_model.intents import FOLDER, LANGUAGES, OUT_OF_DOMAIN, Intent, Knowledge, expand, load, plain
+from tools.demo_model.question_set import PATH, question_set
 
 MOST_LINES = 400
 # Characters. The model's context has to hold two turns.
@@ -83,6 +84,11 @@ def test_no_held_out_question_is_met_in_training(knowledge: Knowledge) -> None:
         if text in learned
     ]
     assert shared == []
+
+
+def test_the_question_set_is_that_of_the_data(knowledge: Knowledge) -> None:
+    remedy = "run python -m tools.demo_model questions"
+    assert PATH.read_text("utf-8") == question_set(knowledge), remedy
 
 
 @pytest.mark.parametrize("path", _data_files(), ids=lambda path: path.stem)

@@ -8,10 +8,20 @@ import pytest
 from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
+from tests.bench.demo_model.score import (
+    Nearest,
+    Served,
+    accuracy,
+    ask_all,
+    bigrams,
+    f1,
+    questions,
+    table,
+    wilson,
+)
 from tests.unit.demo_model.data import OUT_OF_DOMAIN, group, why, write
 from tools.demo_model.card import card
 from tools.demo_model.intents import load
-from tools.demo_model.score import Nearest, Served, accuracy, ask_all, bigrams, f1, questions, table, wilson
 
 ANSWERS = {
     ("a", "en"): "Mention me by my name.",

@@ -83,9 +83,17 @@ def f1(one: Counter[str], other: Counter[str]) -> float:
     return 2 * (one & other).total() / both if both else 0.0
 
 
-def questions(knowledge: Knowledge, seed: int = SEED) -> list[Asked]:
-    """Return one question of each held-out template; a next turn comes after its intent's question."""
-    source = random.Random(seed)  # noqa: S311 - not for secrets
+def questions(
+    knowledge: Knowledge, templates: Mapping[Key, Sequence[str]] | None = None, seed: int = SEED
+) -> list[Asked]:
+    """Return one question of each template; a next turn comes after its intent's question.
+
+    Args:
+        knowledge: what can be asked.
+        templates: templates by (intent, language); those held out when None.
+        seed: which of a template's texts.
+    """
+    source = random.Random(seed)
     found = []
     for intent in knowledge.intents.values():
         for language in LANGUAGES:
@@ -97,7 +105,8 @@ def questions(knowledge: Knowledge, seed: int = SEED) -> list[Asked]:
                     {"role": "user", "content": asked},
                     {"role": "assistant", "content": parent.answers[language]},
                 ]
-            for template in intent.held_out[language]:
+            mine = intent.held_out[language] if templates is None else templates[intent.name, language]
+            for template in mine:
                 message = {"role": "user", "content": choose(template, source)}
                 found.append(Asked((intent.name, language), intent.topic, (*before, message)))
     return found
@@ -177,7 +186,7 @@ def speed(served: Served, asked: Sequence[Asked], count: int = 40) -> Speed:
     Raises:
         ValueError: no answer had any text to measure.
     """
-    chosen = random.Random(SEED).sample(list(asked), min(count, len(asked)))  # noqa: S311 - not for secrets
+    chosen = random.Random(SEED).sample(list(asked), min(count, len(asked)))
     times = [t for one in chosen if (t := served.timed(one.messages)) is not None]
     if not times:
         raise ValueError("no answer had two tokens, so that no speed can be measured")

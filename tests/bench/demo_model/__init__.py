@@ -1,0 +1,1 @@
+"""How often the demonstration models give the right answer, asked over HTTP."""
