@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,23 +10,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-MAKER = ROOT / "tools" / "tiny_model" / "make_tiny_model.py"
+from tools.controller.model import ensure_tiny_model
 
 
 @pytest.fixture(scope="session")
 def model_path() -> Path:
-    """The tiny model; made again whenever its maker changed."""
-    path = Path.home() / ".cache" / "ai-assistant" / "models" / "tiny-test.gguf"
-    sources = [p for p in MAKER.parent.iterdir() if p.suffix in {".py", ".txt"}]
-    newest = max(p.stat().st_mtime for p in sources)
-    if not path.exists() or path.stat().st_mtime < newest:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Made beside its place and moved: another run may read it meanwhile.
-        fresh = path.with_suffix(f".{os.getpid()}")
-        subprocess.run([sys.executable, str(MAKER), str(fresh), "--seed", "7"], check=True, cwd=ROOT)
-        fresh.replace(path)
-    return path
+    """The tiny model."""
+    return ensure_tiny_model()
 
 
 def _postgres_programs() -> Path:

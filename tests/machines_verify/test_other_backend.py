@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import json
-import ssl
-
-import httpx
 
 from tests.emulators.model_server import PIECES, ModelServer, make_model_app
 from tests.emulators.server import Server
 from tests.machines_verify.cutting_server import controller_address
-from tests.machines_verify.machine_access import INFO, on_machine
+from tests.machines_verify.machine_access import on_machine
+from tests.machines_verify.served_model import INVENTORY, says
 from tests.machines_verify.site_run import run_site
-from tests.machines_verify.test_model import INVENTORY
 
-API = INFO["api"]
 PLAYBOOK = "playbooks/assistant.yml"
-
-
-def _answer() -> str:
-    context = ssl.create_default_context(cafile=INFO["ca_file"])
-    answer = httpx.post(
-        API["base_url"] + "/chat/completions",
-        json={"model": "any", "messages": [{"role": "user", "content": "Hello there"}], "max_tokens": 8},
-        headers={"Authorization": f"Bearer {API['token']}"},
-        verify=context,
-        trust_env=False,
-        timeout=60,
-    )
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["choices"][0]["message"]["content"])
 
 
 def test_to_another_server_and_back() -> None:
@@ -39,7 +21,7 @@ def test_to_another_server_and_back() -> None:
         values = {"assistant_backend_url": url, "assistant_backend_api_key": state.key}
         there = run_site(INVENTORY, "-e", json.dumps(values), playbook=PLAYBOOK)
         assert there.status == 0, there.output[-3000:]
-        assert _answer() == "".join(PIECES)
+        assert says("Hello there", max_tokens=8) == "".join(PIECES)
         assert state.asked[-1]["messages"][-1] == {"role": "user", "content": "Hello there"}
         shown = on_machine("docker inspect ai-core")
         assert url in shown
@@ -48,6 +30,6 @@ def test_to_another_server_and_back() -> None:
         asked = len(state.asked)
         back = run_site(INVENTORY, playbook=PLAYBOOK)
         assert back.status == 0, back.output[-3000:]
-        assert _answer() != "".join(PIECES)
+        assert says("Hello there", max_tokens=8) != "".join(PIECES)
         assert len(state.asked) == asked
     assert on_machine("ls /etc/ai-assistant/secrets").split().count("backend_api_key") == 0
