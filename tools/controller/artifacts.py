@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.controller.model import ensure_tiny_model
+from tools.controller.model import DEMO_MODEL
 from tools.controller.rootfs import ensure_base_image
 from tools.controller.venv import ensure_engine_in_venv, ensure_venv
 from tools.controller.wheels import engine_wheel, ensure_wheelhouse
@@ -31,4 +31,4 @@ def ensure_artifacts() -> Artifacts:
     base_image, archive = ensure_base_image()
     wheelhouse = ensure_wheelhouse(base_image)
     ensure_engine_in_venv(engine_wheel(wheelhouse))
-    return Artifacts(base_image, archive, wheelhouse, ensure_tiny_model())
+    return Artifacts(base_image, archive, wheelhouse, DEMO_MODEL)

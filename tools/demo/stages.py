@@ -17,7 +17,7 @@ from tools.controller.cache import BUILD, ROOT
 from tools.controller.command import capture
 from tools.controller.engine import ensure_engine
 from tools.controller.failure import StageFailure
-from tools.controller.model import ensure_tiny_model
+from tools.controller.model import DEMO_MODEL
 from tools.controller.packages import ensure_packages
 from tools.controller.rootfs import ensure_base_image
 from tools.controller.venv import VENV, ensure_engine_in_venv, ensure_venv
@@ -28,7 +28,7 @@ from tools.demo.playbook import bootstrap, play
 from tools.demo.secrets_file import ensure_secrets
 
 _T = TypeVar("_T")
-_STAGES = 9
+_STAGES = 8
 
 
 @dataclass
@@ -128,8 +128,7 @@ def demonstrate(name: str) -> None:
     )
     wheelhouse = stages.run("wheels, llama-cpp-python compiled once", lambda: ensure_wheelhouse(base))
     ensure_engine_in_venv(engine_wheel(wheelhouse))
-    model = stages.run("tiny stand-in model (4-bit GGUF)", ensure_tiny_model, lambda path: path.name)
-    artifacts = Artifacts(base, archive, wheelhouse, model)
+    artifacts = Artifacts(base, archive, wheelhouse, DEMO_MODEL)
     deployment = stages.run(
         f"throwaway machine {name}", lambda: prepare_machine(name, artifacts), lambda made: made.machine.ipv4
     )
