@@ -29,7 +29,10 @@ MARGIN = 0.05
 
 @dataclass(frozen=True)
 class Need:
-    """Memory in bytes. ``total_bytes`` is the sum of the others."""
+    """Memory in bytes. ``total_bytes`` is the sum of the others.
+
+    ``weights_bytes`` are those read from the mapped file while the model answers.
+    """
 
     weights_bytes: int
     repacked_bytes: int
@@ -53,14 +56,18 @@ def cells_needed(context_tokens: int, conversations: int, system_tokens: int = S
     return system_tokens + context_tokens * ((conversations + 1) // 2)
 
 
-def memory_needed(header: Header, *, cells: int, repack: bool, batch_tokens: int = BATCH_TOKENS) -> Need:
+def memory_needed(
+    header: Header, *, cells: int, repack: bool, locked: bool = False, batch_tokens: int = BATCH_TOKENS
+) -> Need:
     """Return what serving the model takes.
 
     - weights: all tensors. The file is memory-mapped, so the kernel may drop pages, but each token reads all
       of them: on a host with less the disk sets the speed.
     - repacked: with ``repack`` llama.cpp copies matrices into the layout that suits the CPU
       (ggml-cpu/repack.cpp and amx/: types Q4_0, Q4_K, ...; rows by 8). The table of embeddings is only
-      looked up and stays, unless it is the output matrix too. The mapped file stays resident beside them.
+      looked up and stays, unless it is the output matrix too. What was copied is never read in the file
+      again: the kernel takes those pages back when it needs them, so they do not count, unless the mapped
+      file is locked in memory.
     - kv: 16-bit keys and values, cells x blocks x kv_heads x (key_length + value_length) x 2
       (llama-kv-cache.cpp), cells padded to 256. An upper bound where a model has sliding windows or blocks
       with fewer heads.
@@ -73,15 +80,17 @@ def memory_needed(header: Header, *, cells: int, repack: bool, batch_tokens: int
         header: the model.
         cells: tokens of key-value cache, all conversations together; see ``cells_needed``.
         repack: whether weights are repacked.
+        locked: whether the mapped file is locked in memory.
         batch_tokens: tokens of one decode call.
     """
     cells = -(-cells // CELLS_STEP) * CELLS_STEP
     heads, embedding = header.heads, header.embedding
     widest = max(heads * cells, 2 * header.feed_forward + embedding, header.vocabulary)
     row = widest + cells + 3 * embedding + heads * (header.key_length + header.value_length)
+    repacked = _repacked(header) if repack else 0
     parts = {
-        "weights_bytes": header.weights_bytes,
-        "repacked_bytes": _repacked(header) if repack else 0,
+        "weights_bytes": header.weights_bytes - (0 if locked else repacked),
+        "repacked_bytes": repacked,
         "kv_bytes": 2 * cells * header.blocks * header.kv_heads * (header.key_length + header.value_length),
         "compute_bytes": 4 * batch_tokens * row,
         "process_bytes": PROCESS_BYTES,

@@ -23,24 +23,24 @@ class Plan:
     need: Need
 
 
-def plan(header: Header, *, cells: int, repack: str, memory: Memory) -> Plan:
+def plan(header: Header, *, cells: int, repack: str, memory: Memory, locked: bool = False) -> Plan:
     """Decide whether llama.cpp copies the weights into the layout that suits the CPU best.
 
-    The copies make reading prompts several times as fast; they double the memory and delay the first token.
-    The mapped file is counted beside them by ``auto``. The kernel can drop it once it is copied, so that
-    ``on`` works wherever the model fits at all.
+    The copies make reading prompts several times as fast. They delay the first token, and while there is
+    memory to spare the mapped file stays beside them.
 
     Args:
         header: the model file's.
         cells: tokens of key-value cache, all conversations together.
         repack: ``auto``, or ``on`` or ``off`` whatever the memory is.
         memory: what there is.
+        locked: whether the mapped file is locked in memory.
 
     Raises:
         DoesNotFitHost: it does not even fit without copies.
     """
     plain = memory_needed(header, cells=cells, repack=False)
-    copied = memory_needed(header, cells=cells, repack=True)
+    copied = memory_needed(header, cells=cells, repack=True, locked=locked)
     there = f"{memory.source} of {mebibytes(memory.size)} MiB"
     if not fits(plain, memory.size):
         raise DoesNotFitHost(
@@ -59,7 +59,7 @@ def plan(header: Header, *, cells: int, repack: str, memory: Memory) -> Plan:
     return Plan(False, f"{needed}, too much for {there}; {without}", plain)
 
 
-def judge(path: Path, *, context_tokens: int, parallel: int, repack: str) -> Plan:
+def judge(path: Path, *, context_tokens: int, parallel: int, repack: str, locked: bool = False) -> Plan:
     """Plan for the file ``path`` on this host.
 
     Args:
@@ -67,6 +67,7 @@ def judge(path: Path, *, context_tokens: int, parallel: int, repack: str) -> Pla
         context_tokens: the longest conversation.
         parallel: how many conversations are answered at once.
         repack: ``auto``, ``on`` or ``off``.
+        locked: whether the mapped file is locked in memory.
 
     Raises:
         DoesNotFitHost: it needs more memory than there is.
@@ -74,7 +75,7 @@ def judge(path: Path, *, context_tokens: int, parallel: int, repack: str) -> Pla
     """
     header = read_header(path)
     cells = cells_needed(min(context_tokens, header.trained_context), parallel)
-    return plan(header, cells=cells, repack=repack, memory=usable_memory())
+    return plan(header, cells=cells, repack=repack, memory=usable_memory(), locked=locked)
 
 
 def read_ahead(path: Path) -> threading.Thread:

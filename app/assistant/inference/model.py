@@ -77,7 +77,7 @@ class Model:
         self._threads = threads or usable_cores()
         self._parallel, self._system = parallel, system
         self._context: Context | None = None
-        chosen = judge(path, context_tokens=context_tokens, parallel=parallel, repack=repack)
+        chosen = judge(path, context_tokens=context_tokens, parallel=parallel, repack=repack, locked=lock)
         log.info(
             "weights are repacked" if chosen.repack else "weights are not repacked", reason=chosen.reason
         )

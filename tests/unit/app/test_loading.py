@@ -41,30 +41,45 @@ def container(size: float) -> Memory:
     return Memory(int(size * GB), "the container's memory limit")
 
 
-def choice(size: str, memory: float, repack: str = "auto") -> bool:
-    return plan(header(size), cells=CELLS, repack=repack, memory=container(memory)).repack
+def choice(size: str, memory: float, repack: str = "auto", *, locked: bool = False) -> bool:
+    return plan(header(size), cells=CELLS, repack=repack, memory=container(memory), locked=locked).repack
 
 
-def test_weights_are_repacked_where_there_is_room_for_both() -> None:
-    assert not choice("3b", 4)
-    assert choice("3b", 8)
-    assert not choice("7b", 8)
-    assert choice("7b", 16)
+def test_weights_are_repacked_where_there_is_room_for_the_copies() -> None:
+    assert choice("3b", 4)
+    assert choice("7b", 8)
+
+
+def test_a_file_that_is_locked_in_memory_needs_room_beside_the_copies() -> None:
+    assert not choice("3b", 4, locked=True)
+    assert choice("3b", 8, locked=True)
+    assert not choice("7b", 8, locked=True)
+    assert choice("7b", 16, locked=True)
 
 
 def test_the_boundary_is_what_is_needed_and_5_percent() -> None:
-    needed = memory_needed(header("3b"), cells=CELLS, repack=True).total_bytes / GB
-    assert not choice("3b", needed)
-    assert choice("3b", needed / 0.95 + 0.001)
+    needed = memory_needed(header("3b"), cells=CELLS, repack=True, locked=True).total_bytes / GB
+    assert not choice("3b", needed, locked=True)
+    assert choice("3b", needed / 0.95 + 0.001, locked=True)
 
 
 def test_the_reason_has_the_numbers() -> None:
-    small = plan(header("3b"), cells=CELLS, repack="auto", memory=container(4))
-    copied = memory_needed(header("3b"), cells=CELLS, repack=True)
+    small = plan(header("3b"), cells=CELLS, repack="auto", memory=container(4), locked=True)
+    copied = memory_needed(header("3b"), cells=CELLS, repack=True, locked=True)
     assert f"needs {-(-copied.total_bytes // 2**20)} MiB" in small.reason
     assert f"the container's memory limit of {4 * 1024} MiB" in small.reason
     assert small.need.repacked_bytes == 0
-    assert plan(header("3b"), cells=CELLS, repack="auto", memory=container(16)).need == copied
+    assert plan(header("3b"), cells=CELLS, repack="auto", memory=container(16), locked=True).need == copied
+
+
+def test_what_was_copied_is_not_read_in_the_file_again() -> None:
+    plain, free, locked = (
+        memory_needed(header("3b"), cells=CELLS, repack=repack, locked=locked)
+        for repack, locked in ((False, False), (True, False), (True, True))
+    )
+    assert locked.weights_bytes == plain.weights_bytes
+    assert free.weights_bytes + free.repacked_bytes == plain.weights_bytes
+    assert free.repacked_bytes == locked.repacked_bytes > 0.8 * plain.weights_bytes
 
 
 def test_a_setting_beats_the_memory() -> None:
