@@ -95,6 +95,10 @@ bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a rea
 soak-inference: artifacts  ## the container with 2 CPUs and 4 GB, 8 conversations at once: build/bench/soak.json
 	$(BIN)/python -m tests.bench.soak $(SOAK_INFERENCE)
 
+.PHONY: audit
+audit: artifacts  ## lynis and ssh-audit on a fresh machine, before and after: build/bench/audit.json
+	$(BIN)/python -m tests.bench.audit $(AUDIT)
+
 .PHONY: demo-models
 demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)
 	PYTHONPATH=app $(BIN)/python -m tools.demo_model train $(DEMO_MODELS)

@@ -49,16 +49,16 @@ def bootstrap(deployment: Deployment, log: Path) -> None:
     )
 
 
-def play(deployment: Deployment, log: Path, arguments: Sequence[str] = ()) -> str:
-    """Run ``site.yml`` on the machine and return Ansible's line of totals.
+def play(deployment: Deployment, log: Path, arguments: Sequence[str] = (), playbook: str = "site.yml") -> str:
+    """Run a playbook on the machine and return Ansible's line of totals.
 
     Raises:
         StageFailure: A task failed; its message is in the text.
     """
     run(
-        [str(_BIN / "ansible-playbook"), *deployment.inventories, "site.yml", *arguments],
+        [str(_BIN / "ansible-playbook"), *deployment.inventories, playbook, *arguments],
         log=log,
-        what="ansible-playbook site.yml",
+        what=f"ansible-playbook {playbook}",
         cwd=ROOT,
         env=ansible_environment(),
         line_prefix="TASK",

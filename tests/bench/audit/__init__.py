@@ -1,0 +1,1 @@
+"""What independent auditors say of the deployed machine."""
