@@ -18,6 +18,9 @@ from assistant.inference.text_stream import TextStream
 PROMPT_TOKENS = 256
 # What one prompt gets of them while anybody else is answered: a long one must not hold up the others.
 PROMPT_SHARE = 64
+# Seconds between two pieces of one answer. Each piece costs a thread's turn, JSON and a packet, on the cores
+# that decode; people read no faster than this. Other servers know it as a stream interval.
+PIECE_SECONDS = 0.04
 
 
 class Decoder(Memory, Protocol):
@@ -67,7 +70,10 @@ class Request:
 
 @dataclass
 class _Answer:
-    """A request in progress; ``token`` is its newest word, which is not decoded yet."""
+    """A request in progress; ``token`` is its newest word, which is not decoded yet.
+
+    ``unsaid`` is text that the caller was not given yet, ``said`` when it was given some.
+    """
 
     request: Request
     slot: Slot
@@ -75,6 +81,8 @@ class _Answer:
     text: TextStream
     token: int | None = None
     made: int = 0
+    unsaid: str = ""
+    said: float = -PIECE_SECONDS
 
     @property
     def missing(self) -> int:
@@ -114,8 +122,6 @@ class Engine:
         self.cache = Cache(decoder, sequences, cells, system)
         self._waiting: deque[Request] = deque()
         self._running: list[_Answer] = []
-        # New pieces of answers; see _tell.
-        self._said: list[tuple[_Answer, str]] = []
         # Whose prompt is read next.
         self._turn = 0
 
@@ -237,15 +243,11 @@ class Engine:
             self._finish(answer, "stop")
             return
         answer.token = token
-        self._say(answer, answer.text.push(self._words.piece(token)))
+        answer.unsaid += answer.text.push(self._words.piece(token))
         if answer.text.stopped:
             self._finish(answer, "stop")
         elif answer.made >= answer.request.options.max_tokens:
             self._finish(answer, "length")
-
-    def _say(self, answer: _Answer, text: str) -> None:
-        if text:
-            self._said.append((answer, text))
 
     def _tell(self) -> None:
         """Hand out the new pieces, all at once and shortly before decoding.
@@ -253,14 +255,19 @@ class Engine:
         Each one wakes a thread, and all of them want the interpreter. During a decode it is free; between
         two decodes the cores would stand still for them: with 16 callers, for 3 ms of 70.
         """
-        said, self._said = self._said, []
-        for answer, text in said:
-            if answer in self._running:
-                self._guard(answer, answer.request.caller.on_text, text)
+        now = time.monotonic()
+        for answer in list(self._running):
+            if answer.unsaid and now - answer.said >= PIECE_SECONDS:
+                self._say(answer, now)
+
+    def _say(self, answer: _Answer, now: float) -> None:
+        text, answer.unsaid, answer.said = answer.unsaid, "", now
+        self._guard(answer, answer.request.caller.on_text, text)
 
     def _finish(self, answer: _Answer, reason: str) -> None:
-        self._say(answer, answer.text.finish())
-        self._tell()
+        answer.unsaid += answer.text.finish()
+        if answer.unsaid:
+            self._say(answer, time.monotonic())
         if answer not in self._running:
             return
         if reason == "length" and answer.made == 0:

@@ -63,7 +63,7 @@ def test_stream_says_what_the_whole_answer_says(api: Assistant) -> None:
     assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
     pieces = [c["choices"][0]["delta"].get("content", "") for c in chunks]
     assert "".join(pieces) == text_of(whole)
-    assert len([p for p in pieces if p]) > 3, "it comes in pieces"
+    assert len([p for p in pieces if p]) > 1, "it comes in pieces"
     reasons = [c["choices"][0]["finish_reason"] for c in chunks]
     assert reasons == [None] * (len(chunks) - 1) + [whole["choices"][0]["finish_reason"]]
     assert not any("usage" in c for c in chunks)

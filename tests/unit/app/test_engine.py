@@ -2,8 +2,10 @@
 
 import pytest
 
+import assistant.inference.engine as engine_module
 from assistant.inference.backend import Caller, InferenceError, Options, QueueFull
 from assistant.inference.engine import (
+    PIECE_SECONDS,
     PROMPT_SHARE,
     PROMPT_TOKENS,
     Engine,
@@ -134,7 +136,39 @@ def test_stop_text(decoder: FakeDecoder) -> None:
     assert (completion.text, completion.completion_tokens, completion.finish_reason) == ("", 4, "stop")
 
 
-def test_caller_hears_every_piece_and_may_leave(decoder: FakeDecoder) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The engine's clock: a test sets it, and nothing else moves it."""
+    now = [100.0]
+    monkeypatch.setattr(engine_module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_piece_is_what_was_said_since_the_one_before(decoder: FakeDecoder, clock: list[float]) -> None:
+    heard: list[str] = []
+    engine = fake_engine(decoder)
+    one = request("q", words=20, caller=Caller(on_text=heard.append))
+    # The request's deadline is on the real clock.
+    one.deadline = clock[0] + 60
+    engine.submit(one)
+    for _ in range(3):
+        engine.step()
+    assert heard == ["a"], "the first word is not held back"
+    clock[0] += PIECE_SECONDS
+    engine.step()
+    assert heard[1:] == ["aa"]
+    clock[0] += PIECE_SECONDS / 2
+    engine.step()
+    assert len(heard) == 2
+    run(engine)
+    assert "".join(heard) == one.result.result().text == "a" * 20
+    assert len(heard) == 3, "the end brings the rest"
+
+
+def test_caller_hears_every_piece_and_may_leave(
+    decoder: FakeDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "PIECE_SECONDS", 0.0)
     heard: list[str] = []
     engine = fake_engine(decoder)
     leaver = request("q", words=99, caller=Caller("", heard.append, lambda: len(heard) >= 5))
