@@ -103,7 +103,7 @@ def load(folder: Path = FOLDER) -> Knowledge:
     if not files:
         raise DataError(f"{folder / 'intents'} holds no .yml file")
     for path in files:
-        document = _document(path)
+        document = read_mapping(path)
         if not isinstance(document.get("topic"), str) or not isinstance(document.get("intents"), list):
             raise DataError(f"{path.name}: needs `topic: NAME` and a list `intents:`")
         for entry in document["intents"]:
@@ -116,13 +116,19 @@ def load(folder: Path = FOLDER) -> Knowledge:
     return Knowledge(found)
 
 
-def _document(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return the mapping that a data file is.
+
+    Raises:
+        DataError: it cannot be read, or is none.
+    """
+    name = f"{path.parent.name}/{path.name}"
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise DataError(f"{path.name}: {error}") from None
+        raise DataError(f"{name}: {error}") from None
     if not isinstance(document, dict):
-        raise DataError(f"{path.name}: needs `key: value` lines at its top")
+        raise DataError(f"{name}: needs `key: value` lines at its top")
     return document
 
 
@@ -151,9 +157,9 @@ def _intent(path: Path, topic: str, entry: object) -> Intent:
 
 def _outside(folder: Path) -> Intent:
     path = folder / "out_of_domain.yml"
-    found = _intent(path, OUT_OF_DOMAIN, {**_document(path), "id": OUT_OF_DOMAIN})
+    found = _intent(path, OUT_OF_DOMAIN, {**read_mapping(path), "id": OUT_OF_DOMAIN})
     for path in sorted((folder / "out_of_domain").glob("*.yml")):
-        document = _document(path)
+        document = read_mapping(path)
         where = f"out_of_domain/{path.name}"
         extra = set(document) - {"phrasings", "held_out"}
         if extra:

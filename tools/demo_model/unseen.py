@@ -9,9 +9,7 @@ import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
-from tools.demo_model.intents import FOLDER, LANGUAGES, DataError, Knowledge, expand, plain
+from tools.demo_model.intents import FOLDER, LANGUAGES, DataError, Knowledge, expand, plain, read_mapping
 
 Unseen = Mapping[tuple[str, str], tuple[str, ...]]
 
@@ -34,12 +32,7 @@ def load_unseen(knowledge: Knowledge, folder: Path = FOLDER / "unseen") -> Unsee
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for language in LANGUAGES:
         path = folder / f"{language}.yml"
-        try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise DataError(f"unseen/{path.name}: {error}") from None
-        if not isinstance(document, dict):
-            raise DataError(f"unseen/{path.name}: needs `intent: [questions]` lines")
+        document = read_mapping(path)
         for name, texts in document.items():
             if name not in knowledge.intents:
                 raise DataError(f"unseen/{path.name}: there is no intent {name}; rename or remove it")

@@ -33,7 +33,7 @@ def test_what_is_learned_word_for_word_is_left_out(knowledge: Knowledge, tmp_pat
         ('no-such: ["x"]', "there is no intent no-such"),
         ("group-mention: text", "needs a list of questions"),
         ("group-mention: [1]", "needs a list of questions"),
-        ("- a list", "needs `intent: [questions]` lines"),
+        ("- a list", "needs `key: value` lines"),
         ("{", "unseen/en.yml: "),
     ],
 )
@@ -45,7 +45,7 @@ def test_mistakes_are_named(knowledge: Knowledge, tmp_path: Path, text: str, sai
 
 def test_a_missing_file_is_named(knowledge: Knowledge, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"unseen/en\.yml"):
-        load_unseen(knowledge, tmp_path)
+        load_unseen(knowledge, tmp_path / "unseen")
 
 
 def test_the_shipped_ones_ask_for_every_intent_in_both_languages() -> None:
