@@ -105,7 +105,7 @@ demo-models: artifacts  ## train both demonstration models into files/models (up
 
 .PHONY: score-demo-model
 score-demo-model: artifacts  ## held-out questions through the HTTP API: build/bench/demo_model.json
-	PYTHONPATH=app $(BIN)/python -m tests.bench.demo_model
+	PYTHONPATH=app $(BIN)/python -m tests.bench.demo_model $(SCORE_DEMO_MODEL)
 
 # --- cleaning -----------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,12 @@
-"""``make score-demo-model``: ask both demonstration models over HTTP."""
+"""``make score-demo-model``: ask both demonstration models over HTTP.
+
+``SCORE_DEMO_MODEL="--info build/machines/assistant-demo/info.json"`` asks a deployed one by its front door.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,25 +96,60 @@ def _sample(label: str, title: str, one: Marked) -> dict[str, object]:
     }
 
 
-def main() -> int:
-    """Score both models and the better one's 16-bit form; 1 with the reason where that fails."""
-    files = {"v1": shipped("demo-v1"), "v2": shipped("demo-v2"), "v2_f16": sixteen_bits("demo-v2")}
+def score_deployed(path: Path) -> None:
+    """Ask the machine that ``path`` (what ``make demo-info`` prints) describes the held-out questions.
+
+    Raises:
+        OSError: the file cannot be read.
+        httpx.HTTPError: the assistant cannot be reached, or refuses.
+    """
+    info = json.loads(path.read_text(encoding="utf-8"))
+    knowledge = load()
+    api = Served(info["https_url"], info["api"]["token"], Path(info["ca_file"]))
     try:
-        for path in files.values():
-            if not path.exists():
-                raise FileNotFoundError(f"{path} is missing; make demo-models makes it")
-        knowledge = load()
-        answers = knowledge.answers()
-        unseen = questions(knowledge, load_unseen(knowledge))
-        sets = dict(zip(SETS, (questions(knowledge), unseen), strict=True))
-        figures: dict[str, Figure] = {"intents": len(knowledge.intents) - 1}
-        figures |= {f"{title}_questions": len(asked) for title, asked in sets.items()}
-        samples: list[object] = []
-        for label, path in files.items():
-            figures |= measure(label, path, sets, answers, samples)
+        marked = ask_all(api, questions(knowledge), knowledge.answers())
+    finally:
+        api.close()
+    print(table(f"deployed, {SETS[0]}", marked), flush=True)
+    figures = {"accuracy": accuracy(marked), "out_of_domain": accuracy(marked, outside=True)}
+    write_report("demo_model_deployed", figures, [_sample("deployed", SETS[0], one) for one in marked])
+
+
+def main() -> int:
+    """Run the command line; 1 with the reason where scoring fails."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.demo_model", description=__doc__)
+    parser.add_argument("--info", type=Path, help="ask the deployed assistant that this file describes")
+    options = parser.parse_args()
+    try:
+        if options.info:
+            score_deployed(options.info)
+        else:
+            score_files()
     except (DataError, OSError, ValueError, httpx.HTTPError) as error:
         print(error, file=sys.stderr)
         return 1
+    return 0
+
+
+def score_files() -> None:
+    """Score both models and the better one's 16-bit form, and bring their cards up to date.
+
+    Raises:
+        FileNotFoundError: a model is missing.
+    """
+    files = {"v1": shipped("demo-v1"), "v2": shipped("demo-v2"), "v2_f16": sixteen_bits("demo-v2")}
+    for path in files.values():
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is missing; make demo-models makes it")
+    knowledge = load()
+    answers = knowledge.answers()
+    unseen = questions(knowledge, load_unseen(knowledge))
+    sets = dict(zip(SETS, (questions(knowledge), unseen), strict=True))
+    figures: dict[str, Figure] = {"intents": len(knowledge.intents) - 1}
+    figures |= {f"{title}_questions": len(asked) for title, asked in sets.items()}
+    samples: list[object] = []
+    for label, path in files.items():
+        figures |= measure(label, path, sets, answers, samples)
     figures["size_ratio_q4_f16"] = files["v2"].stat().st_size / files["v2_f16"].stat().st_size
     write_report("demo_model", figures, samples)
     for label in ("v1", "v2"):
@@ -117,7 +157,6 @@ def main() -> int:
         chosen = {k: v for k, v in mine.items() if "accuracy" in k or "out_of_domain" in k}
         rounded = {k.replace("_", " "): f"{v:.1%}" for k, v in chosen.items() if not k.startswith("f16")}
         write_card(f"demo-{label}", knowledge, rounded)
-    return 0
 
 
 if __name__ == "__main__":

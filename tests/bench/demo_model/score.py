@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import random
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
@@ -19,6 +21,7 @@ SIMILAR = 0.8
 SEED = 1
 # How many are asked at once where only the answers count; where time counts, one is.
 AT_ONCE = 4
+RETRY_SECONDS = 0.5
 Key = tuple[str, str]
 Message = dict[str, str]
 
@@ -115,10 +118,18 @@ def questions(
 class Served:
     """A running assistant's API."""
 
-    def __init__(self, url: str, token: str) -> None:
-        """Talk to ``url``, for example http://127.0.0.1:8080, with the API's ``token``."""
+    def __init__(self, url: str, token: str, authority: Path | None = None) -> None:
+        """Talk to ``url``, for example http://127.0.0.1:8080, with the API's ``token``.
+
+        ``authority`` is the file of the certificate authority that a deployed assistant has made itself.
+        """
+        verify = ssl.create_default_context(cafile=authority)
         self._client = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=120, trust_env=False
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=120,
+            trust_env=False,
+            verify=verify,
         )
 
     def answer(self, messages: Sequence[Message]) -> str:
@@ -127,7 +138,12 @@ class Served:
         Raises:
             httpx.HTTPError: the assistant cannot be reached, or refuses.
         """
-        response = self._client.post("/v1/chat/completions", json={"messages": messages, "temperature": 0})
+        body = {"messages": messages, "temperature": 0}
+        response = self._client.post("/v1/chat/completions", json=body)
+        while response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            # The proxy lets an address ask five times a second.
+            time.sleep(RETRY_SECONDS)
+            response = self._client.post("/v1/chat/completions", json=body)
         response.raise_for_status()
         return str(response.json()["choices"][0]["message"]["content"])
 
