@@ -27,8 +27,8 @@ SECRETS = {
     "api_token": "api-token-0123456789",
 }
 
-# The app's own gunicorn settings, with a backend that waits while a file exists:
-# a test can be sure to be in mid-answer.
+# The app's own gunicorn settings, with a backend that waits while a file exists, and one that takes its time
+# while another does: a test can be sure to be in mid-answer.
 HELD_MODEL = """
 exec(open({conf!r}, encoding="utf-8").read())
 import os, time
@@ -41,6 +41,13 @@ def generate(self, turns, options, *caller):
             time.sleep(0.02)
     return _generate(self, turns, options, *caller)
 EmbeddedBackend.generate = generate
+from assistant.inference.context import Context
+_decode = Context.decode
+def decode(self, chunks):
+    if os.path.exists({slow!r}):
+        time.sleep(0.02)
+    return _decode(self, chunks)
+Context.decode = decode
 """
 
 
@@ -85,11 +92,16 @@ class Assistant:
         }
         self.log_path = directory / "log"
         self.hold = directory / "hold"
+        self.slow = directory / "slow"
         self.marker = directory / "marker"
         self.conf = directory / "gunicorn.conf.py"
         self.conf.write_text(
             HELD_MODEL.format(
-                conf=str(APP / "gunicorn.conf.py"), word="HOLD", marker=str(self.marker), hold=str(self.hold)
+                conf=str(APP / "gunicorn.conf.py"),
+                word="HOLD",
+                marker=str(self.marker),
+                hold=str(self.hold),
+                slow=str(self.slow),
             )
         )
         self.process: subprocess.Popen[bytes] | None = None

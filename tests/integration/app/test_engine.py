@@ -267,7 +267,8 @@ def test_pieces_of_tokens_make_whole_characters(subject: Subject) -> None:
     assert "\ufffd" not in stream.text
 
 
-def test_long_prompt_is_read_while_others_go_on(subject: Subject) -> None:
+def test_long_prompt_is_read_while_others_go_on(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.inference.engine.PIECE_SECONDS", 0.0)
     heard: list[str] = []
     short = subject.request("Hello", replace(GREEDY, max_tokens=60), Caller(on_text=heard.append))
     subject.engine.submit(short)
