@@ -13,7 +13,7 @@ ANSWERS = load().answers()
 @pytest.mark.parametrize(
     ("question", "intent", "language"),
     [
-        ("Who are you?", "about-identity", "en"),
+        ("who are you", "about-identity", "en"),
         ("你是谁？", "about-identity", "zh"),
         ("How do I launch the demo?", "demo-start", "en"),
         ("What is the capital of France?", OUT_OF_DOMAIN, "en"),
