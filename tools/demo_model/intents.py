@@ -54,6 +54,13 @@ class Knowledge:
         """Return all answers by (intent, language)."""
         return {(i.name, lang): i.answers[lang] for i in self.intents.values() for lang in LANGUAGES}
 
+    def before(self, intent: Intent, language: str) -> tuple[str, str] | None:
+        """Return the question and answer that a next turn comes after; None for a first turn."""
+        if not intent.follows:
+            return None
+        parent = self.intents[intent.follows]
+        return next(expand(parent.phrasings[language][0])), parent.answers[language]
+
 
 def plain(text: str) -> str:
     """Return ``text`` in lower case without blanks and punctuation: what makes two questions the same."""

@@ -22,11 +22,8 @@ def question_set(knowledge: Knowledge) -> str:
     lines = []
     for intent in knowledge.intents.values():
         for language in LANGUAGES:
-            before = []
-            if intent.follows:
-                parent = knowledge.intents[intent.follows]
-                asked = next(expand(parent.phrasings[language][0]))
-                before = [("user", asked), ("assistant", parent.answers[language])]
+            earlier = knowledge.before(intent, language)
+            before = list(zip(("user", "assistant"), earlier, strict=True)) if earlier else []
             count = OUTSIDE if intent.name == OUT_OF_DOMAIN else 1
             for number, template in enumerate(intent.held_out[language][:count], 1):
                 turns = [*before, ("user", next(expand(template)))]

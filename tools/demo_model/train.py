@@ -220,10 +220,7 @@ def right(
     asked: list[tuple[tuple[str, str], Example]] = []
     for (name, language), several in templates.items():
         intent = knowledge.intents[name]
-        before = None
-        if intent.follows:
-            parent = knowledge.intents[intent.follows]
-            before = next(expand(parent.phrasings[language][0])), parent.answers[language]
+        before = knowledge.before(intent, language)
         for template in several:
             example = encode(words, next(expand(template)), name, intent.answers[language], before)
             if example.fits(ROW_TOKENS, ROW_COUNTED):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from tools.demo_model.intents import LANGUAGES, OUT_OF_DOMAIN, Knowledge, choose, expand, plain
+from tools.demo_model.intents import LANGUAGES, OUT_OF_DOMAIN, Knowledge, choose, plain
 
 SIMILAR = 0.8
 SEED = 1
@@ -100,13 +100,12 @@ def questions(
     found = []
     for intent in knowledge.intents.values():
         for language in LANGUAGES:
+            earlier = knowledge.before(intent, language)
             before: list[Message] = []
-            if intent.follows:
-                parent = knowledge.intents[intent.follows]
-                asked = next(expand(parent.phrasings[language][0]))
+            if earlier:
                 before = [
-                    {"role": "user", "content": asked},
-                    {"role": "assistant", "content": parent.answers[language]},
+                    {"role": "user", "content": earlier[0]},
+                    {"role": "assistant", "content": earlier[1]},
                 ]
             mine = intent.held_out[language] if templates is None else templates[intent.name, language]
             for template in mine:
