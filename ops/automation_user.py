@@ -54,7 +54,8 @@ def automation_user(name: str, admin_users: object, connected_as: str) -> Automa
         return None
     raise UserError(
         f"ssh_admin_users has no authorized_keys for {name} (ansible_user), "
-        f"so nobody could log in as that user; put its public key in {MAIN_FILE}, example: ssh_admin_users: {_EXAMPLE % name}"
+        f"so nobody could log in as that user; put its public key in {MAIN_FILE}, "
+        f"example: ssh_admin_users: {_EXAMPLE % name}"
     )
 
 

@@ -1,7 +1,7 @@
 """Give a bare Debian or Ubuntu host what Ansible needs: ``pyinfra ops/inventory.py ops/bootstrap.py -y``.
 
 That is Python, sudo, and the inventory's ``ansible_user`` with its authorized keys and passwordless sudo.
-Where that user is not there yet, ``AI_ASSISTANT_BOOTSTRAP_USER`` says who logs in for it (``root``, ``ubuntu``).
+Where that user is not there yet, ``AI_ASSISTANT_BOOTSTRAP_USER`` says who logs in for it: root, or ubuntu.
 Only a shell and apt are used on the host. A second run changes nothing.
 """
 
