@@ -21,7 +21,7 @@ def harden(*arguments: str) -> SiteRun:
 
 
 def harden_until(holds: str, *arguments: str) -> None:
-    """Run ``playbooks/harden.yml``, and kill it as soon as the shell line ``holds`` succeeds on the machine."""
+    """Run ``playbooks/harden.yml``, and kill it once the shell line ``holds`` succeeds on the machine."""
     await_turn()
     command, environment = ansible_command(INVENTORY, PLAYBOOK, *arguments)
     process = subprocess.Popen(
