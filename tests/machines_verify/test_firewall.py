@@ -7,7 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.machines_verify.machine_access import INFO, SSH, eventually, on_machine, run_as_root
+from tests.machines_verify.machine_access import (
+    INFO,
+    SSH,
+    eventually,
+    listening,
+    on_machine,
+    run_as_root,
+)
 
 ADDRESSES = INFO.get("addresses") or [SSH["host"]]
 ALLOWED = (22, 80, 443)
@@ -38,14 +45,8 @@ def test_ssh_answers(address: str) -> None:
 
 @pytest.fixture
 def listener() -> Iterator[None]:
-    code = (
-        "import socket,time;"
-        f" s=socket.create_server(('::', {_LISTENING}), family=socket.AF_INET6, dualstack_ipv6=True);"
-        " time.sleep(300)"
-    )
-    on_machine(f'systemd-run --quiet --collect --unit {_PROBE}-listener python3 -c "{code}"')
-    yield
-    on_machine(f"systemctl stop {_PROBE}-listener || true")
+    with listening(_LISTENING):
+        yield
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
