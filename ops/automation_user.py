@@ -10,10 +10,11 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 MAIN_FILE = "inventory/<yours>/group_vars/assistant/main.yml"
-_EXAMPLE = '[{name: %s, authorized_keys: ["ssh-ed25519 AAAAC3Nza... operator@example.org"]}]'
+_EXAMPLE = '[{name: %s, authorized_keys: ["ssh-rsa AAAAB3Nza... operator@example.org"]}]'
 # The role ssh writes the same file, for all the users of ssh_admin_users.
 SUDOERS = "/etc/sudoers.d/ai-assistant"
 # The role ssh admits the members of this group alone; before its first run there is none.
@@ -61,12 +62,9 @@ def automation_user(name: str, admin_users: object, connected_as: str) -> Automa
 
 def _keys(name: str, admin_users: object) -> tuple[str, ...]:
     entries = admin_users if isinstance(admin_users, list) else []
-    lines = [
-        str(key).strip()
-        for entry in entries
-        if isinstance(entry, Mapping) and entry.get("name") == name
-        for key in _listed(entry.get("authorized_keys"))
-    ]
+    own = [entry for entry in entries if isinstance(entry, Mapping) and entry.get("name") == name]
+    lines = [str(key).strip() for entry in own for key in _listed(entry.get("authorized_keys"))]
+    lines += [_public_half(str(entry["key_file"])) for entry in own if entry.get("key_file")]
     for text in [*lines, *([admin_users] if isinstance(admin_users, str) else [])]:
         if "{{" in text:
             raise UserError(
@@ -74,6 +72,16 @@ def _keys(name: str, admin_users: object) -> tuple[str, ...]:
                 f"write the public key itself in {MAIN_FILE}, example: ssh_admin_users: {_EXAMPLE % name}"
             )
     return tuple(dict.fromkeys(line for line in lines if line))
+
+
+def _public_half(key_file: str) -> str:
+    path = Path(f"{key_file}.pub").expanduser()
+    if not path.is_file():
+        raise UserError(
+            f"ssh_admin_users names the key_file {key_file}, and there is no {path} yet; "
+            f"make it first, example: ssh-keygen -t rsa -b 4096 -f {key_file}"
+        )
+    return path.read_text().strip()
 
 
 def _listed(value: Any) -> list[Any]:

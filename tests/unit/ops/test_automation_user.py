@@ -11,6 +11,16 @@ KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJkOdDnHPK4lxA1l7T8m it\'s "mine"'
 ENTRY = {"name": "operator", "authorized_keys": ["", f" {KEY} ", KEY]}
 
 
+def test_a_key_file_gives_its_public_half(tmp_path: Path) -> None:
+    file = tmp_path / "assistant"
+    entries = [{"name": "operator", "key_file": str(file)}]
+    with pytest.raises(UserError, match=f"ssh-keygen -t rsa -b 4096 -f {file}"):
+        automation_user("operator", entries, "root")
+    file.with_name("assistant.pub").write_text("ssh-rsa AAAA me\n")
+    made = automation_user("operator", entries, "root")
+    assert made and made.keys == ("ssh-rsa AAAA me",)
+
+
 def test_the_entry_of_that_name_gives_the_keys() -> None:
     entries = [{"name": "other", "authorized_keys": ["another key"]}, ENTRY]
     assert automation_user("operator", entries, "root") == AutomationUser("operator", (KEY,))
