@@ -100,13 +100,13 @@ def listening(*ports: int) -> Iterator[None]:
         run_as_root(f"systemctl stop {unit}")
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
-    """Ask again and again whether something holds by now; False when it still does not after ``seconds``."""
+def eventually(holds: Callable[[], bool], seconds: float = 60.0, pause: float = 0.5) -> bool:
+    """Ask every ``pause`` seconds whether something holds; False when it still does not after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.5)
+        time.sleep(pause)
     return True
 
 

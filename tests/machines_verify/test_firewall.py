@@ -12,8 +12,10 @@ from tests.machines_verify.machine_access import (
     SSH,
     eventually,
     listening,
+    machine_container,
     on_machine,
     run_as_root,
+    stranger,
 )
 
 ADDRESSES = INFO.get("addresses") or [SSH["host"]]
@@ -95,8 +97,18 @@ def test_only_the_allowed_ports_are_open_in_ufw() -> None:
     lines = on_machine("ufw status verbose").splitlines()
     assert "Status: active" in lines
     assert "Default: deny (incoming), allow (outgoing), deny (routed)" in lines
-    opened = {line.split()[0] for line in lines if "ALLOW IN" in line}
-    assert opened == {f"{port}/tcp" for port in ALLOWED}
+    opened = {(line.split()[0], line.split(" IN")[0].split()[-1]) for line in lines if " IN " in line}
+    assert opened == {("22/tcp", "LIMIT"), ("80/tcp", "ALLOW"), ("443/tcp", "ALLOW")}
+
+
+@pytest.mark.skipif(
+    not machine_container(), reason="the machine is not a container here, and has no neighbours"
+)
+def test_ssh_refuses_an_address_that_connects_too_often_and_no_other() -> None:
+    with stranger() as hasty, stranger() as other:
+        banners = [hasty.ssh_banner() for _ in range(7)]
+        assert [text.startswith("SSH-2.0-") for text in banners] == [True] * 5 + [False] * 2
+        assert other.ssh_banner().startswith("SSH-2.0-")
 
 
 def test_forwarding_stays_on_for_docker() -> None:
