@@ -27,7 +27,8 @@ arm)
     # Still armed: the run before this one was cut off. What it saved is the last state that was proven.
     if [ ! -e "$folder/rollback" ]; then
         rm -rf "$folder"
-        mkdir -p -m 0700 "$(dirname "$folder")" "$folder"
+        mkdir -p "$folder"
+        chmod 0700 "$(dirname "$folder")" "$folder"
         cd "$folder"
         for path in "$@"; do
             if [ -e "$path" ]; then echo "$path" >>present; else echo "$path" >>absent; fi
