@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 import shlex
 from collections.abc import Iterator
@@ -16,50 +17,56 @@ INVENTORY = Path(str(SSH["key"])).parent / "inventory"
 RIGHT, WRONG = "Right-Horse-Battery-9", "wrong"
 
 # A terminal of its own, since login talks to nothing else, and sudo asks again where there is no more input.
-# argv: the password, the line to type into the shell behind it, the program. Prints "in" once "in-42" is seen.
+# argv: the passwords, the line to type into the shell behind it, the program. For each password it prints "in" where
+# "in-42" is seen after it, and "out" otherwise.
 _TERMINAL = """
-import os, pty, select, signal, sys, time
-password, line, program = sys.argv[1], sys.argv[2], sys.argv[3:]
-pid, terminal = pty.fork()
-if pid == 0:
-    os.execvp(program[0], program)
-seen, asked, deadline = b"", False, time.monotonic() + 60
+import json, os, pty, select, signal, sys, time
+passwords, typed, program = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3:]
 ends = (b"in-42", b"incorrect", b"Sorry", b"locked", b"ermission denied")
-while time.monotonic() < deadline and not any(end in seen for end in ends):
-    if select.select([terminal], [], [], 0.3)[0]:
-        try:
-            part = os.read(terminal, 4096)
-        except OSError:
-            break
-        if not part:
-            break
-        seen += part
-        if not asked and b"assword" in seen:
-            os.write(terminal, password.encode() + b"\\n")
-            asked = True
-    elif asked and line and seen.rstrip()[-1:] in (b"$", b"#"):
-        os.write(terminal, line.encode() + b"\\n")
-        line = ""
-time.sleep(0.2)
-os.kill(pid, signal.SIGKILL)
-print("in" if b"in-42" in seen else "out", seen[-300:])
+
+def enter(password):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvp(program[0], program)
+    seen, asked, line, deadline = b"", False, typed, time.monotonic() + 60
+    while time.monotonic() < deadline and not any(end in seen for end in ends):
+        if select.select([terminal], [], [], 0.3)[0]:
+            try:
+                part = os.read(terminal, 4096)
+            except OSError:
+                break
+            if not part:
+                break
+            seen += part
+            if not asked and b"assword" in seen:
+                os.write(terminal, password.encode() + b"\\n")
+                asked = True
+        elif asked and line and seen.rstrip()[-1:] in (b"$", b"#"):
+            os.write(terminal, line.encode() + b"\\n")
+            line = ""
+    time.sleep(0.2)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return "in" if b"in-42" in seen else "out"
+
+print(*map(enter, passwords))
 """
 
 # Moves every record of the tally so that the last failure is AGE seconds old, tries su, says how long that took.
 _AGED_SU = """
-import os, struct, subprocess, sys, time
+import struct, subprocess, sys, time
 account, password, age = sys.argv[1], sys.argv[2], int(sys.argv[3])
 path = "/var/run/faillock/" + account
 data = bytearray(open(path, "rb").read())
 times = [struct.unpack_from("=Q", data, at + 56)[0] for at in range(0, len(data), 64)]
-now = time.time()
+now = int(time.time())
 for at, old in zip(range(0, len(data), 64), times):
-    struct.pack_into("=Q", data, at + 56, int(now) - age - (max(times) - old))
+    struct.pack_into("=Q", data, at + 56, now - age - (max(times) - old))
 with open(path, "r+b") as file:
     file.write(data)
 words = ["setpriv", "--reuid=65534", "--clear-groups", "su", account, "-c", "true"]
 done = subprocess.run(words, input=password + "\\n", text=True, capture_output=True)
-print("in" if done.returncode == 0 else "out", int(time.time()) - int(now))
+print("in" if done.returncode == 0 else "out", int(time.time()) - now)
 """
 
 
@@ -74,20 +81,31 @@ def succeeds(command: str) -> bool:
     return on_machine(f"({command}) >/dev/null 2>&1; echo $?").split()[-1] == "0"
 
 
-def su(account: str, password: str) -> bool:
-    """Become the account as user nobody, who is asked for the password."""
-    return succeeds(f"echo '{password}' | setpriv --reuid=65534 --clear-groups su {account} -c true")
+def su(account: str, *passwords: str) -> list[bool]:
+    """Become the account as user nobody, who is asked, with one password after another."""
+    become = f"setpriv --reuid=65534 --clear-groups su {account} -c true >/dev/null 2>&1"
+    tries = "; ".join(f"echo {shlex.quote(password)} | {become}; echo $?" for password in passwords)
+    return [status == "0" for status in on_machine(tries).split()]
 
 
-def sudo(account: str, password: str) -> bool:
-    """Let the account become root by sudo with its own password, typed once."""
+def sudo(account: str, *passwords: str) -> list[bool]:
+    """Let the account become root by sudo with its own password, typed once each time."""
     program = ["setpriv", f"--reuid={account}", f"--regid={account}", "--init-groups", "sudo", "-k"]
-    return _python(_TERMINAL, password, "", *program, "sh", "-c", "echo in-$((40 + 2))").startswith("in")
+    tried = _python(_TERMINAL, json.dumps(passwords), "", *program, "sh", "-c", "echo in-$((40 + 2))")
+    return [word == "in" for word in tried.split()]
 
 
-def login(account: str, password: str) -> bool:
+def login(account: str, *passwords: str) -> list[bool]:
     """Log in on a terminal by the program that serves the console."""
-    return _python(_TERMINAL, password, "echo in-$((40 + 2))", "login", account).startswith("in")
+    tried = _python(_TERMINAL, json.dumps(passwords), "echo in-$((40 + 2))", "login", account)
+    return [word == "in" for word in tried.split()]
+
+
+def fail(account: str, times: int) -> None:
+    """Let a stranger on the host fail at an account so many times, all at once; PAM makes each of them wait."""
+    become = f"echo wrong | setpriv --reuid=65534 --clear-groups su {account} -c true"
+    on_machine(f"for i in $(seq {times}); do ({become}) >/dev/null 2>&1 & done; wait")
+    assert failures(account) == times
 
 
 def su_when_last_failure_was(account: str, password: str, age: int) -> tuple[bool, int]:
@@ -116,7 +134,7 @@ def account_with_password(groups: str = "") -> Iterator[str]:
         yield name
     finally:
         on_machine(
-            f"faillock --user {name} --reset; pkill -KILL -u {name}; userdel --remove {name} 2>/dev/null; true"
+            f"rm -f /var/run/faillock/{name}; pkill -KILL -u {name}; userdel --remove {name} 2>/dev/null; true"
         )
 
 
@@ -160,5 +178,3 @@ def answers(host: Stranger) -> bool:
 def harden_lockout(*arguments: str) -> SiteRun:
     """Run the role lockout on the machine as playbooks/harden.yml does."""
     return run_site(INVENTORY, "--tags", "lockout", *arguments, playbook="playbooks/harden.yml")
-
-

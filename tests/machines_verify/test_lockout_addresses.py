@@ -76,7 +76,9 @@ def test_a_ban_outlives_a_restart_of_fail2ban_and_of_the_firewall(intruder: Stra
     assert eventually(lambda: intruder.address in banned())
     begin = _ban_seconds(intruder.address)[0]
     on_machine("systemctl restart fail2ban && ufw reload")
-    assert eventually(lambda: "pong" in ssh_output("fail2ban-client ping; true") and intruder.address in banned())
+    assert eventually(
+        lambda: "pong" in ssh_output("fail2ban-client ping; true") and intruder.address in banned()
+    )
     assert _ban_seconds(intruder.address) == (begin, 900)
     assert eventually(lambda: intruder.ssh_banner() == "")
     # The ban is asked before ufw's own rules, which would let port 22 pass.

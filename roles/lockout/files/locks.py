@@ -88,9 +88,7 @@ def describe(account: str, tally: Tally) -> str:
             f"since {_clock(tally.latest)} until {end}"
         )
     if tally.failures:
-        return (
-            f"{account} is not locked; {tally.failures} failures from {where}, the last at {_clock(tally.latest)}"
-        )
+        return f"{account} is not locked; {tally.failures} failures from {where}, the last at {_clock(tally.latest)}"
     return f"{account} is not locked and has no failures"
 
 
@@ -115,7 +113,9 @@ def _fail2ban(*words: str) -> str:
     """Ask fail2ban; an empty string where it is not there or not running."""
     if not shutil.which("fail2ban-client"):
         return ""
-    done = subprocess.run(["fail2ban-client", *words], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        ["fail2ban-client", *words], capture_output=True, text=True, check=False, timeout=60
+    )
     return done.stdout if done.returncode == 0 else ""
 
 
