@@ -2,13 +2,12 @@
 
     python3 - look|lift ACCOUNT ADDRESS   (an empty word: not asked for; look changes nothing)
 
-playbooks/unlock.yml runs this on each host, whether the project's roles are there or not. It prints one JSON object:
-``said`` (lines for people), ``changed``, and ``error`` (empty where there is none).
+playbooks/unlock.yml runs this on each host, whether the project's roles are there or not. It prints one JSON
+object: ``said`` (lines for people), ``changed``, and ``error`` (empty where there is none).
 """
 
 from __future__ import annotations
 
-import datetime
 import ipaddress
 import json
 import os
@@ -65,7 +64,7 @@ class Tally:
 
 
 def _clock(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
 def read_tally(account: str, limits: Limits, now: float) -> Tally:
@@ -88,7 +87,8 @@ def describe(account: str, tally: Tally) -> str:
             f"since {_clock(tally.latest)} until {end}"
         )
     if tally.failures:
-        return f"{account} is not locked; {tally.failures} failures from {where}, the last at {_clock(tally.latest)}"
+        last = _clock(tally.latest)
+        return f"{account} is not locked; {tally.failures} failures from {where}, the last at {last}"
     return f"{account} is not locked and has no failures"
 
 
@@ -109,13 +109,27 @@ def other_locks(account: str, shadow: str = "/etc/shadow") -> list[str]:
     return said
 
 
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the host; the words of the operator were judged before."""
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
+
+
+def _change(*command: str) -> None:
+    """Run a program that changes something.
+
+    Raises:
+        OSError: It did not end well; the message has what it said.
+    """
+    done = _run(*command)
+    if done.returncode:
+        raise OSError(f"{' '.join(command)} said {(done.stdout + done.stderr).strip() or 'nothing'}")
+
+
 def _fail2ban(*words: str) -> str:
     """Ask fail2ban; an empty string where it is not there or not running."""
     if not shutil.which("fail2ban-client"):
         return ""
-    done = subprocess.run(
-        ["fail2ban-client", *words], capture_output=True, text=True, check=False, timeout=60
-    )
+    done = _run("fail2ban-client", *words)
     return done.stdout if done.returncode == 0 else ""
 
 
@@ -155,12 +169,7 @@ def unlock_account(account: str, lift: bool) -> tuple[list[str], bool]:
     said = [describe(account, tally)]
     changed = tally.failures > 0
     if changed and lift:
-        subprocess.run(
-            ["faillock", "--dir", limits.folder, "--user", account, "--reset"],
-            check=True,
-            capture_output=True,
-            timeout=60,
-        )
+        _change("faillock", "--dir", limits.folder, "--user", account, "--reset")
     if changed:
         said.append(f"{account}'s failures {'are forgotten' if lift else 'would be forgotten'}")
     return said + other_locks(account), changed
@@ -184,12 +193,7 @@ def unban_address(text: str, lift: bool) -> tuple[list[str], bool]:
     said = [f"{address} was banned in {jail}: {times}" for jail, _, times in mine]
     if lift:
         for jail, banned, _ in mine:
-            subprocess.run(
-                ["fail2ban-client", "set", jail, "unbanip", banned],
-                check=True,
-                capture_output=True,
-                timeout=60,
-            )
+            _change("fail2ban-client", "set", jail, "unbanip", banned)
     return [*said, f"{address} {'may come back now' if lift else 'would be let in again'}"], True
 
 

@@ -47,7 +47,10 @@ def _user_problem(user: object) -> str:
     text = str(user)
     if text == "ALL" or _USER.fullmatch(text) or _GROUP.fullmatch(text):
         return ""
-    return f"user '{user}' is neither a user, a (group) in parentheses nor ALL; for example operator or (auditors)"
+    return (
+        f"user '{user}' is neither a user, a (group) in parentheses nor ALL; "
+        "for example operator or (auditors)"
+    )
 
 
 def access_problems(rules: object, variable: str) -> list[str]:
@@ -119,10 +122,10 @@ def access_decision(rules: Iterable[Rule], user: str, groups: Iterable[str], add
 
 
 def stale_files(files: Iterable[Mapping[str, str]], lines: Iterable[str], mode: str = "644") -> list[Any]:
-    """Return those of the files {path, content} that the host does not have with this content, root's and mode.
+    """Return those of the files that the host does not have as they should be.
 
     Args:
-        files: The files as they should be.
+        files: {path, content} each; all are root's.
         lines: What files/report.sh said: "file SHA256 OWNER:GROUP MODE PATH".
         mode: The permissions of every file, octal without a leading zero.
     """

@@ -128,7 +128,7 @@ def test_services_that_do_not_ask_as_they_should(lines: list[str], enabled: bool
     assert access_rules.stale_services(["sshd", "login"], lines, LINE, enabled) == stale
 
 
-# --- the rules that the role makes of its variables -----------------------------------------------------------------
+# --- the rules that the role makes of its variables ---
 
 CONNECTED = {"stdout_lines": ["operator", "operator sudo", "192.0.2.7 4022 192.0.2.1 22"]}
 

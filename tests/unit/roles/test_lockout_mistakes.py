@@ -1,4 +1,4 @@
-"""What an operator may get wrong about the role lockout: refused before anything is changed, with a way out."""
+"""What an operator may get wrong about the role lockout: refused before any change, with a way out."""
 
 from __future__ import annotations
 
