@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 VARIABLE = "AI_ASSISTANT_INVENTORY"
+# Who logs in for ops/bootstrap.py, where the inventory's own user is not there yet.
+FIRST_USER = "AI_ASSISTANT_BOOTSTRAP_USER"
 DEFAULT = "inventory/example"
 Host = tuple[str, dict[str, Any]]
 
@@ -85,7 +87,7 @@ def _known_hosts(variables: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _host_data(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+def _host_data(name: str, variables: Mapping[str, Any], first_user: str) -> dict[str, Any]:
     data: dict[str, Any] = {"ssh_hostname": name}
     for wanted, candidates in _NAMES.items():
         for candidate in candidates:
@@ -106,6 +108,11 @@ def _host_data(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     known_hosts = _known_hosts(variables)
     if known_hosts:
         data["ssh_known_hosts_file"] = known_hosts
+    # What ops/bootstrap.py makes, in Ansible's own words.
+    data["ansible_user"] = data.get("ssh_user", "")
+    data["ssh_admin_users"] = variables.get("ssh_admin_users", [])
+    if first_user:
+        data["ssh_user"] = first_user
     # Root needs no sudo, and a bare host may not have it.
     if data.get("ssh_user", "root") != "root":
         data["_sudo"] = True
@@ -129,11 +136,12 @@ def _members(listed: Mapping[str, Any], group: str, seen: frozenset[str] = froze
             yield from _members(listed, child, seen | {group})
 
 
-def pyinfra_groups(listed: Mapping[str, Any]) -> dict[str, list[Host]]:
+def pyinfra_groups(listed: Mapping[str, Any], first_user: str = "") -> dict[str, list[Host]]:
     """Return pyinfra's groups: name -> [(host, data)], without the groups that have no host.
 
     Args:
         listed: What ``ansible-inventory --list`` printed.
+        first_user: Who logs in instead of the inventory's own user; empty for that one.
 
     Raises:
         InventoryError: A connection variable is a template, or two groups differ in "-" and "_" alone.
@@ -149,19 +157,33 @@ def pyinfra_groups(listed: Mapping[str, Any]) -> dict[str, list[Host]]:
         if variable in groups:
             raise InventoryError(f"two groups are both {variable} to pyinfra; rename {group}")
         if names:
-            groups[variable] = [(name, _host_data(name, hostvars.get(name, {}))) for name in names]
+            groups[variable] = [
+                (name, _host_data(name, hostvars.get(name, {}), first_user)) for name in names
+            ]
     return groups
+
+
+def connecting_user(value: str) -> str:
+    """Return the user that ``AI_ASSISTANT_BOOTSTRAP_USER`` names, or "" for the inventory's own.
+
+    Raises:
+        InventoryError: It is no user name.
+    """
+    name = value.strip()
+    if name and not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_.-]*", name):
+        raise InventoryError(f"{FIRST_USER} is {value!r}, which is no user name; example: {FIRST_USER}=root")
+    return name
 
 
 def groups_from_environment() -> dict[str, list[Host]]:
     """Return the groups of the inventories that AI_ASSISTANT_INVENTORY names (inventory/example without it).
 
     Raises:
-        InventoryError: See :func:`inventory_paths`, :func:`read_inventory` and :func:`pyinfra_groups`; or
-            there is no host.
+        InventoryError: See :func:`inventory_paths`, :func:`read_inventory`, :func:`pyinfra_groups` and
+            :func:`connecting_user`; or there is no host.
     """
     paths = inventory_paths(os.environ.get(VARIABLE, DEFAULT))
-    groups = pyinfra_groups(read_inventory(paths))
+    groups = pyinfra_groups(read_inventory(paths), connecting_user(os.environ.get(FIRST_USER, "")))
     if not groups:
         raise InventoryError(
             f"{', '.join(paths)}: no host in any group; put one below assistant: in hosts.yml"

@@ -1,5 +1,7 @@
 """Give a bare Debian or Ubuntu host what Ansible needs: ``pyinfra ops/inventory.py ops/bootstrap.py -y``.
 
+That is Python, sudo, and the inventory's ``ansible_user`` with its authorized keys and passwordless sudo.
+Where that user is not there yet, ``AI_ASSISTANT_BOOTSTRAP_USER`` says who logs in for it: root, or ubuntu.
 Only a shell and apt are used on the host. A second run changes nothing.
 """
 
@@ -11,6 +13,10 @@ from pyinfra import host
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.facts.server import Command
 from pyinfra.operations import server
+
+from ops.automation_user import UserError, automation_user
+from ops.automation_user import make as make_user
+from ops.automation_user import probe as probe_user
 
 # python3-apt: without it Ansible's apt module cannot work in check mode.
 PACKAGES = ("python3", "python3-apt", "sudo", "ca-certificates")
@@ -37,16 +43,28 @@ def install(missing: list[str]) -> list[str]:
 
 
 def deploy() -> None:
-    """Install what is missing on the current host.
+    """Install what is missing on the current host, and make the user that Ansible logs in as.
 
     Raises:
-        PyinfraError: The host has no apt.
+        PyinfraError: The host has no apt, or the inventory does not say how the user is to be made.
     """
+    data = host.data
+    try:
+        user = automation_user(
+            data.get("ansible_user") or "", data.get("ssh_admin_users"), data.get("ssh_user") or ""
+        )
+    except UserError as error:
+        raise PyinfraError(f"{host.name}: {error}") from None
     answer = (host.get_fact(Command, command=probe()) or "").split()
     if answer == ["no-apt"]:
         raise PyinfraError(f"{host.name} has no apt-get; Ubuntu 22.04 and Debian 12 are supported")
     if answer:
         server.shell(name=f"Install {', '.join(answer)}", commands=install(answer))
+    if user is None:
+        return
+    missing = (host.get_fact(Command, command=probe_user(user)) or "").split()
+    if missing:
+        server.shell(name=f"Make the user {user.name}: {', '.join(missing)}", commands=make_user(user))
 
 
 deploy()

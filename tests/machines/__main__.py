@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from tests.machines.machine import Machine, ensure_machine, find_machine, remove_machine
+from tests.machines.machine import Machine, ensure_machine, find_machine, login_user, remove_machine
 from tools.controller.failure import StageFailure
 
 
@@ -19,7 +19,7 @@ def _describe(machine: Machine) -> str:
             "gateway": machine.gateway,
             "key": str(machine.key),
             "known_hosts": str(machine.known_hosts),
-            "ssh": " ".join(machine.ssh_command()),
+            "ssh": " ".join(machine.ssh_command(user=login_user(machine))),
         },
         indent=2,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.machines.image import ensure_machine_image
 from tests.machines.keys import ensure_key, write_known_hosts
+from tests.machines.ssh import FIRST_USER, OPERATOR, close_shared, root_line, shared_connection
 from tools.controller.cache import BUILD, fingerprint
 from tools.controller.command import capture
 from tools.controller.engine import docker, docker_command, ensure_engine
@@ -58,7 +59,7 @@ class Machine:
 
     @property
     def key(self) -> Path:
-        """Private key that opens the machine for root."""
+        """Private key that opens the machine: for root while it is bare, then for the operator."""
         return self.folder / "id_rsa"
 
     @property
@@ -66,8 +67,14 @@ class Machine:
         """OpenSSH known_hosts file with the machine's host key."""
         return self.folder / "known_hosts"
 
-    def ssh_command(self, *remote: str) -> list[str]:
-        """Return an ssh command line that runs ``remote`` on the machine."""
+    def ssh_command(self, *remote: str, user: str = OPERATOR, shared: bool = False) -> list[str]:
+        """Return an ssh command line that runs ``remote`` on the machine.
+
+        Args:
+            remote: Words of the command, which the login shell there puts together; none for a login.
+            user: Whom to log in as.
+            shared: Over a connection that such calls share, and not over one of its own.
+        """
         return [
             "ssh",
             "-i",
@@ -80,9 +87,14 @@ class Machine:
             "ConnectTimeout=5",
             "-o",
             f"UserKnownHostsFile={self.known_hosts}",
-            f"root@{self.ipv4}",
+            *(shared_connection() if shared else []),
+            f"{user}@{self.ipv4}",
             *remote,
         ]
+
+    def as_root(self, line: str) -> list[str]:
+        """Return an ssh command line that runs a shell line as root: the operator, through sudo."""
+        return self.ssh_command(root_line(line), shared=True)
 
 
 def find_machine(name: str) -> Machine | None:
@@ -155,19 +167,30 @@ def _start(name: str, memory: str, folder: Path) -> None:
     docker(*command, image)
 
 
+def login_user(machine: Machine) -> str:
+    """Return whom the machine admits: root while it is bare, the operator once ops/bootstrap.py has run.
+
+    A login as a user who does not exist would tell as well, and count as a failed one.
+    """
+    keys = f"/home/{OPERATOR}/.ssh/authorized_keys"
+    made = capture(docker_command("exec", machine.name, "test", "-s", keys))[0] == 0
+    return OPERATOR if made else FIRST_USER
+
+
 def _admit(machine: Machine) -> None:
-    """Give the machine our key, and ourselves its host key, through docker exec, which needs no trust yet."""
+    """Give a bare machine our key, and ourselves its host key: docker exec needs no trust yet."""
     public = ensure_key(machine.key).with_name("id_rsa.pub").read_text().strip()
-    docker(
-        "exec",
-        machine.name,
-        "sh",
-        "-c",
-        'install -d -m 700 /root/.ssh && umask 077 && { grep -qxF "$1" /root/.ssh/authorized_keys 2>/dev/null'
-        ' || echo "$1" >> /root/.ssh/authorized_keys; }',
-        "sh",
-        public,
-    )
+    if login_user(machine) == FIRST_USER:
+        docker(
+            "exec",
+            machine.name,
+            "sh",
+            "-c",
+            "install -d -m 700 /root/.ssh && umask 077 && cd /root/.ssh"
+            ' && { grep -qxF "$1" authorized_keys 2>/dev/null || echo "$1" >> authorized_keys; }',
+            "sh",
+            public,
+        )
     host_key = docker("exec", machine.name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub")
     write_known_hosts(machine.known_hosts, [machine.ipv4, machine.ipv6], host_key)
 
@@ -184,7 +207,8 @@ def ensure_machine(name: str, memory: str = "") -> Machine:
     """
     ensure_engine()
     folder = BUILD / "machines" / name
-    if find_machine(name) is None:
+    started = find_machine(name) is None
+    if started:
         if capture(docker_command("container", "inspect", name))[0] == 0:
             docker("start", name)  # stopped with its engine, or by hand: everything in it is still there
         else:
@@ -197,7 +221,12 @@ def ensure_machine(name: str, memory: str = "") -> Machine:
             status, said = capture(docker_command("exec", name, "systemctl", "is-active", "ssh"))
             if status == 0:
                 _admit(machine)
-                status, said = capture(machine.ssh_command("true"), timeout=15)
+                user = login_user(machine)
+                if started:
+                    # What is left of one to a machine of the same address leads nowhere.
+                    close_shared(machine.ssh_command(user=user, shared=True))
+                    started = False
+                status, said = capture(machine.ssh_command("true", user=user, shared=True), timeout=15)
                 if status == 0:
                     return machine
         time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""Reach the deployed machine: over SSH as its operator, and as a stranger from an address of its own."""
+"""Reach the deployed machine: as its operator, as root, and as a stranger from another address."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.machines.ssh import await_turn, root_line, shared_connection
+
 INFO: dict[str, Any] = json.loads(Path(os.environ["DEMO_INFO"]).read_text())
 SSH: dict[str, Any] = INFO["ssh"]
 # Seconds for one command; a busy host may take its time.
@@ -27,35 +29,42 @@ def _known_hosts() -> list[str]:
     return ["-o", f"UserKnownHostsFile={path}"] if path else ["-o", "StrictHostKeyChecking=no"]
 
 
+def _ssh(words: Sequence[str], key: str | None, user: str | None) -> subprocess.CompletedProcess[str]:
+    command = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "IdentitiesOnly=yes"]
+    command += [*_known_hosts(), "-i", key or SSH["key"], "-p", str(SSH["port"]), "-l", user or SSH["user"]]
+    return subprocess.run(
+        [*command, *words],
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
 def ssh(
     *remote: str, options: Sequence[str] = (), key: str | None = None, user: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command on the machine over a connection of its own.
+    """Log in to the machine over a new connection, which is no other call's, and run a command there.
+
+    Use it where the login is what is tested; ``run_as_root`` is quicker.
 
     Args:
         options: More arguments of ssh.
         key, user: Private key and user instead of the operator's.
     """
-    command = ["ssh", "-o", "BatchMode=yes", "-o", "ControlPath=none", "-o", "ConnectTimeout=10"]
-    command += ["-o", "IdentitiesOnly=yes", *_known_hosts(), *options]
-    command += [
-        "-i",
-        key or SSH["key"],
-        "-p",
-        str(SSH["port"]),
-        "-l",
-        user or SSH["user"],
-        SSH["host"],
-        *remote,
-    ]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=_TIMEOUT, check=False, stdin=subprocess.DEVNULL
-    )
+    await_turn()
+    return _ssh(["-o", "ControlPath=none", *options, SSH["host"], *remote], key, user)
+
+
+def run_as_root(command: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell line on the machine as root, over a connection that such calls share."""
+    return _ssh([*shared_connection(), SSH["host"], root_line(command)], None, None)
 
 
 def on_machine(command: str) -> str:
-    """Run a shell line on the machine as its operator and return what it printed."""
-    done = ssh(command)
+    """Run a shell line on the machine as root and return what it printed."""
+    done = run_as_root(command)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -104,8 +113,13 @@ class Stranger:
             check=False,
         )
 
+    def take_key(self, key: Path) -> None:
+        """Let ``ssh`` use this private key of the controller instead of one that nobody admitted."""
+        done = self.run(f"umask 077; printf '%s\\n' {shlex.quote(key.read_text().strip())} > /tmp/key")
+        assert done.returncode == 0, done.stderr
+
     def ssh(self, user: str, *options: str) -> subprocess.CompletedProcess[str]:
-        """Try to log in to the machine with a key of its own, which nobody admitted."""
+        """Try to log in to the machine, with a key of its own, which nobody admitted, where it took none."""
         words = ["ssh", "-i", "/tmp/key", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]
         words += [
             "-o",
@@ -149,5 +163,5 @@ def stranger() -> Iterator[Stranger]:
         assert moved.returncode == 0, moved.stderr
         yield host
     finally:
-        ssh(f"fail2ban-client set sshd unbanip {address.ip}")
+        run_as_root(f"fail2ban-client set sshd unbanip {address.ip}")
         subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False, timeout=_TIMEOUT)

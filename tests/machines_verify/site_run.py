@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.machines.ssh import await_turn
 from tools.controller.cache import ROOT
 from tools.demo.playbook import ansible_environment
 
@@ -34,11 +35,14 @@ class SiteRun:
 def run_site(inventory: Path, *arguments: str, playbook: str = "site.yml") -> SiteRun:
     """Run a playbook over inventory/demo and the generated inventory.
 
+    With Mitogen each run is a new SSH connection, so runs that end early wait for their turn.
+
     Args:
         inventory: Folder of the generated inventory.
         arguments: More arguments of ansible-playbook, such as ``--check``.
         playbook: Its path in the repository.
     """
+    await_turn()
     environment = {**os.environ, **ansible_environment(), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     done = subprocess.run(
         ["ansible-playbook", "-i", "inventory/demo", "-i", str(inventory), playbook, *arguments],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.machines_verify.machine_access import INFO, SSH, eventually, on_machine, ssh
+from tests.machines_verify.machine_access import INFO, SSH, eventually, on_machine, run_as_root
 
 ADDRESSES = INFO.get("addresses") or [SSH["host"]]
 ALLOWED = (22, 80, 443)
@@ -28,7 +28,7 @@ def answers(address: str, port: int) -> bool:
 
 def _inside(address: str, port: int) -> bool:
     line = f"timeout 3 bash -c 'exec 3<>/dev/tcp/{address}/{port}'"
-    return ssh(line).returncode == 0
+    return run_as_root(line).returncode == 0
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -58,7 +58,7 @@ def test_a_program_that_listens_everywhere_is_not_reached(address: str) -> None:
 @pytest.fixture(scope="module")
 def published() -> Iterator[None]:
     """A container whose port is published on every address, as an operator's mistake would do it."""
-    if ssh("command -v docker && docker info").returncode != 0:
+    if run_as_root("command -v docker && docker info").returncode != 0:
         pytest.skip("there is no Docker on the machine, so nothing can be published")
     # The machine's own files are image enough: nothing is pulled.
     on_machine(

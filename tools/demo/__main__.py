@@ -5,25 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.machines.machine import remove_machine
 from tools.controller.artifacts import ensure_artifacts
 from tools.controller.cache import BUILD
-from tools.controller.engine import answers, ensure_engine
 from tools.controller.failure import StageFailure
-from tools.demo.emulators import ensure_emulators, stop_emulators
-from tools.demo.playbook import bootstrap
 from tools.demo.stages import demonstrate, fetch_ca, prepare_machine, write_info
-from tools.demo.traces import remove_traces
+from tools.demo.throwaway import prepare_deployment, remove_deployment
 
 
 def _down(name: str) -> None:
-    folder = BUILD / "machines" / name
-    removed = ["emulators"] if stop_emulators(folder) else []
-    if not answers():
-        raise StageFailure(
-            "no Docker engine answers, so the machine cannot be removed", "start it: `dockerd` or systemctl"
-        )
-    removed += remove_machine(name) + remove_traces(name)
+    removed = remove_deployment(name)
     print("\n".join(f"removed {what}" for what in removed) or f"{name}: nothing to remove")
 
 
@@ -35,11 +25,7 @@ def _info(name: str) -> None:
 
 
 def _machine(name: str) -> None:
-    ensure_engine()
-    deployment = prepare_machine(name, ensure_artifacts())
-    ensure_emulators(deployment)
-    bootstrap(deployment, BUILD / "logs" / f"{name}-bootstrap.log")
-    print(deployment.machine.ipv4)
+    print(prepare_deployment(name).machine.ipv4)
 
 
 def _ca(name: str) -> None:

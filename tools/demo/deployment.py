@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.machines.machine import Machine
+from tests.machines.ssh import OPERATOR
 from tools.controller.artifacts import Artifacts
 from tools.controller.cache import ROOT, extra_ca_certificates
 
@@ -63,7 +64,7 @@ class Deployment:
             "ssh": {
                 "host": self.machine.ipv4,
                 "port": 22,
-                "user": "root",
+                "user": OPERATOR,
                 "key": str(self.machine.key),
                 "known_hosts": str(self.machine.known_hosts),
             },
@@ -90,10 +91,10 @@ class Deployment:
         public_key = machine.key.with_name("id_rsa.pub").read_text().strip()
         variables = {
             "ansible_host": machine.ipv4,
-            "ansible_user": "root",
+            "ansible_user": OPERATOR,
             "ansible_ssh_private_key_file": str(machine.key),
             "ansible_ssh_common_args": f"-o UserKnownHostsFile={machine.known_hosts} -o IdentitiesOnly=yes",
-            "ssh_admin_users": [{"name": "root", "authorized_keys": [public_key]}],
+            "ssh_admin_users": [{"name": OPERATOR, "authorized_keys": [public_key]}],
             "base_extra_ca_certificates": certificates,
             "model_source": str(artifacts.model),
             "assistant_base_image": artifacts.base_image,

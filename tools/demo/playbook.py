@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.machines.machine import login_user
+from tests.machines.ssh import FIRST_USER
 from tools.controller.cache import ROOT
 from tools.controller.command import capture, run
 from tools.controller.venv import VENV
@@ -33,19 +35,25 @@ def ansible_environment() -> dict[str, str]:
 
 
 def bootstrap(deployment: Deployment, log: Path) -> None:
-    """Give the machine its Python: pyinfra, over the inventory that Ansible uses.
+    """Give the machine its Python and its operator: pyinfra, over the inventory that Ansible uses.
+
+    A bare machine admits root alone, a hardened one does not.
 
     Raises:
         StageFailure: pyinfra could not reach or prepare the machine.
     """
     inventories = os.pathsep.join(deployment.inventories[1::2])
+    user = login_user(deployment.machine)
+    environment = {**ansible_environment(), "AI_ASSISTANT_INVENTORY": inventories}
+    if user == FIRST_USER:
+        environment["AI_ASSISTANT_BOOTSTRAP_USER"] = user
     run(
         [str(_BIN / "pyinfra"), "-y", "ops/inventory.py", "ops/bootstrap.py"],
         log=log,
         what="pyinfra ops/bootstrap.py",
         cwd=ROOT,
-        env={**ansible_environment(), "AI_ASSISTANT_INVENTORY": inventories},
-        remedy=f"try `{' '.join(deployment.machine.ssh_command())}`; see the log",
+        env=environment,
+        remedy=f"try `{' '.join(deployment.machine.ssh_command(user=user))}`; see the log",
     )
 
 

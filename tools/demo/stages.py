@@ -67,7 +67,7 @@ def fetch_ca(deployment: Deployment) -> None:
     Raises:
         StageFailure: The file is not there or the machine does not answer.
     """
-    status, output = capture(deployment.machine.ssh_command("cat", "/etc/ai-assistant/tls/ca.crt"))
+    status, output = capture(deployment.machine.as_root("cat /etc/ai-assistant/tls/ca.crt"))
     if status != 0:
         raise StageFailure(f"cannot read the machine's CA file: {output.strip()}", "see the log of site.yml")
     deployment.ca_file.write_text(output)
@@ -136,7 +136,7 @@ def demonstrate(name: str) -> None:
     log = logs / f"{name}-site.log"
     log.unlink(missing_ok=True)
     stages.run(
-        "pyinfra ops/bootstrap.py: Python on the machine",
+        "pyinfra ops/bootstrap.py: Python and the operator",
         lambda: bootstrap(deployment, logs / f"{name}-bootstrap.log"),
     )
     stages.run("ansible-playbook site.yml", lambda: play(deployment, log), lambda totals: totals)

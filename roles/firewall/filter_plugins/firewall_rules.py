@@ -1,7 +1,7 @@
 """Filters of the role firewall: rules as ``ufw show added`` prints them.
 
-ufw prints a rule in one canonical form, with networks without host bits; a rule that is written in another form
-would be asked for again in every run (ufw(8), RULE SYNTAX).
+ufw prints a rule in one canonical form, with networks without host bits; a rule that is written in another
+form would be asked for again in every run (ufw(8), RULE SYNTAX).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def firewall_peers(
         groups, hostvars, host: Ansible's ``groups``, ``hostvars`` and ``inventory_hostname``.
 
     Returns:
-        Entries of ``peer`` (its name), ``address`` (as the inventory has it: perhaps no address) and ``port``.
+        Entries of ``peer`` (its name), ``address`` (as the inventory has it, perhaps a name) and ``port``.
     """
     found = []
     for entry in peer_ports:
@@ -79,8 +79,8 @@ def firewall_rules(
 
     Args:
         ports: TCP ports that anyone may reach.
-        ssh_port: The one among them that is rate-limited, and narrowed to ``ssh_networks`` where there are any.
-        limit_ssh: Use ``limit`` (6 connections in 30 s from an address; ufw(8)) instead of ``allow`` for it.
+        ssh_port: The one among them that is rate-limited, and narrowed to ``ssh_networks``.
+        limit_ssh: Use ``limit`` (the sixth connection in 30 s is refused; ufw(8)) for it.
         peers: What :func:`firewall_peers` returned.
     """
     rules = []
@@ -105,8 +105,8 @@ def firewall_rules(
 def firewall_strays(present: Iterable[str], wanted: Iterable[str]) -> list[str]:
     """Return the rules of ``ufw show added`` that are nobody's of this role's.
 
-    A rule without the comment, or with ``allow`` instead of ``limit``, that is wanted otherwise is no stray: ufw gives it
-    the comment and the verb when the wanted one is added.
+    A rule without the comment, or with ``allow`` instead of ``limit``, that is wanted otherwise is no stray:
+    ufw gives it the comment and the verb when the wanted one is added.
     """
 
     def core(rule: str) -> str:

@@ -15,17 +15,13 @@ from dataclasses import asdict
 
 from tests.bench.audit.findings import Lynis, ReportError, SshAudit, read_lynis, read_ssh_audit
 from tests.bench.report import Figure, write_report
-from tests.machines.machine import Machine, remove_machine
-from tools.controller.artifacts import ensure_artifacts
+from tests.machines.machine import Machine
 from tools.controller.cache import BUILD
 from tools.controller.command import capture
-from tools.controller.engine import ensure_engine
 from tools.controller.failure import StageFailure
 from tools.demo.deployment import Deployment
-from tools.demo.emulators import ensure_emulators, stop_emulators
-from tools.demo.playbook import bootstrap, play
-from tools.demo.stages import prepare_machine
-from tools.demo.traces import remove_traces
+from tools.demo.playbook import play
+from tools.demo.throwaway import prepare_deployment, remove_deployment
 
 NAME = "assistant-audit"
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends lynis ssh-audit"
@@ -41,12 +37,12 @@ def audit(machine: Machine) -> tuple[Lynis, SshAudit]:
         StageFailure: they cannot be installed.
         ReportError: one of them came to no result.
     """
-    status, said = capture(machine.ssh_command(f"apt-get update -qq && {INSTALL}"), AUDIT_SECONDS)
+    status, said = capture(machine.as_root(f"apt-get update -qq && {INSTALL}"), AUDIT_SECONDS)
     if status:
         raise StageFailure(f"lynis and ssh-audit cannot be installed: {said[-1000:]}", "see apt's message")
     # Both exit with more than 0 where they find something.
-    lynis = read_lynis(capture(machine.ssh_command(LYNIS), AUDIT_SECONDS)[1])
-    return lynis, read_ssh_audit(capture(machine.ssh_command(SSH_AUDIT), AUDIT_SECONDS)[1])
+    lynis = read_lynis(capture(machine.as_root(LYNIS), AUDIT_SECONDS)[1])
+    return lynis, read_ssh_audit(capture(machine.as_root(SSH_AUDIT), AUDIT_SECONDS)[1])
 
 
 def unchanged_runs(deployment: Deployment, count: int) -> list[float]:
@@ -92,10 +88,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the machine as it is afterwards")
     options = parser.parse_args()
     try:
-        ensure_engine()
-        deployment = prepare_machine(NAME, ensure_artifacts())
-        ensure_emulators(deployment)
-        bootstrap(deployment, BUILD / "logs" / f"{NAME}-bootstrap.log")
+        deployment = prepare_deployment(NAME)
         before = audit(deployment.machine)
         play(deployment, BUILD / "logs" / f"{NAME}-site.log")
         after = audit(deployment.machine)
@@ -105,9 +98,7 @@ def main() -> int:
         return 1
     finally:
         if not options.keep:
-            stop_emulators(BUILD / "machines" / NAME)
-            remove_machine(NAME)
-            remove_traces(NAME)
+            remove_deployment(NAME)
     print(table(before, after))
     figures: dict[str, Figure] = {
         "lynis_index_before": before[0].index,

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from ops.ansible_inventory import (
+    FIRST_USER,
     VARIABLE,
     InventoryError,
+    connecting_user,
     groups_from_environment,
     inventory_paths,
     pyinfra_groups,
@@ -24,6 +26,7 @@ all:
           ansible_port: 2222
           ansible_user: operator
           ansible_ssh_private_key_file: ~/keys/one
+          ssh_admin_users: [{name: operator, authorized_keys: [a key]}]
           ansible_ssh_common_args: "-o 'UserKnownHostsFile=/keys/known hosts' -o IdentitiesOnly=yes"
         two:
     spare-machines:
@@ -56,10 +59,29 @@ def test_ansibles_own_reading_becomes_pyinfras_groups(inventory: Path) -> None:
             "ssh_key": str(Path("~/keys/one").expanduser()),
             "ssh_known_hosts_file": "/keys/known hosts",
             "_sudo": True,
+            "ansible_user": "operator",
+            "ssh_admin_users": [{"name": "operator", "authorized_keys": ["a key"]}],
         },
-        "two": {"ssh_hostname": "two", "ssh_user": "root"},
+        "two": {"ssh_hostname": "two", "ssh_user": "root", "ansible_user": "root", "ssh_admin_users": []},
     }
-    assert groups["spare_machines"] == groups["cold"] == [("three", {"ssh_hostname": "192.0.2.3"})]
+    three = {"ssh_hostname": "192.0.2.3", "ansible_user": "", "ssh_admin_users": []}
+    assert groups["spare_machines"] == groups["cold"] == [("three", three)]
+
+
+@pytest.mark.parametrize(("user", "sudo"), [("root", None), ("ubuntu", True)])
+def test_another_user_may_make_the_first_connection(
+    inventory: Path, monkeypatch: pytest.MonkeyPatch, user: str, sudo: bool | None
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(inventory))
+    monkeypatch.setenv(FIRST_USER, user)
+    for _, data in groups_from_environment()["assistant"]:
+        assert (data["ssh_user"], data.get("_sudo")) == (user, sudo)
+    assert dict(groups_from_environment()["assistant"])["one"]["ansible_user"] == "operator"
+
+
+def test_a_first_user_that_is_no_name_is_refused_with_an_example() -> None:
+    with pytest.raises(InventoryError, match=rf"{FIRST_USER}.*example"):
+        connecting_user("root@host")
 
 
 def test_a_later_inventory_wins(inventory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/s
 needs_sshd = pytest.mark.skipif(
     SSHD is None, reason="sshd is not installed, so nothing can check its configuration"
 )
-REPORT = ROOT / "roles/ssh/files/report_keys.sh"
+REPORT = ROOT / "roles/ssh/files/report.sh"
 
 
 def _in_force(folder: Path, values: dict[str, Any] | None = None) -> set[str]:
@@ -50,7 +50,11 @@ def test_sshd_takes_the_settings_over_a_cloud_images_own(tmp_path: Path) -> None
     assert _in_force(tmp_path) >= {
         "passwordauthentication no",
         "kbdinteractiveauthentication no",
-        "permitrootlogin without-password",
+        "permitrootlogin no",
+        "allowgroups ssh-users",
+        "maxsessions 2",
+        "banner /etc/issue.net",
+        "pubkeyacceptedalgorithms rsa-sha2-512,rsa-sha2-256",
         "x11forwarding no",
         "allowtcpforwarding local",
         "permitemptypasswords no",
@@ -65,7 +69,11 @@ def test_sshd_takes_the_settings_over_a_cloud_images_own(tmp_path: Path) -> None
 def test_every_variable_reaches_sshd(tmp_path: Path) -> None:
     values = {
         "ssh_port": 2222,
-        "ssh_permit_root_login": "no",
+        "ssh_permit_root_login": "prohibit-password",
+        "ssh_group": "",
+        "ssh_allow_ed25519_keys": True,
+        "ssh_max_sessions": 9,
+        "ssh_banner": "",
         "ssh_max_auth_tries": 2,
         "ssh_login_grace_seconds": 11,
         "ssh_client_alive_interval_seconds": 12,
@@ -77,7 +85,10 @@ def test_every_variable_reaches_sshd(tmp_path: Path) -> None:
     }
     assert _in_force(tmp_path, values) >= {
         "port 2222",
-        "permitrootlogin no",
+        "permitrootlogin without-password",
+        "maxsessions 9",
+        "banner none",
+        "pubkeyacceptedalgorithms rsa-sha2-512,rsa-sha2-256,ssh-ed25519,sk-ssh-ed25519@openssh.com",
         "maxauthtries 2",
         "logingracetime 11",
         "clientaliveinterval 12",
@@ -89,13 +100,13 @@ def test_every_variable_reaches_sshd(tmp_path: Path) -> None:
     }
 
 
-def _report(tmp_path: Path, home: Path) -> str:
+def _report(tmp_path: Path, home: Path, *files: Path) -> str:
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "getent").write_text(f"#!/bin/sh\necho 'someone:x:1:1::{home}:/bin/sh'\n")
     (programs / "getent").chmod(0o755)
     done = subprocess.run(
-        ["sh", str(REPORT)],
+        ["sh", str(REPORT), *map(str, files)],
         env={"PATH": f"{programs}:/usr/bin:/bin"},
         capture_output=True,
         text=True,
@@ -117,6 +128,17 @@ def test_every_key_that_opens_the_host_is_measured_with_its_file(tmp_path: Path)
         lines.append(key.with_suffix(".pub").read_text())
     file = home / ".ssh/authorized_keys"
     file.write_text(f'# a remark\nfrom="192.0.2.0/24" {lines[0]}{lines[1]}')
-    report = [line for line in _report(tmp_path, home).splitlines() if line.startswith(f"user {file} ")]
-    assert [line.split()[2] for line in report] == ["2048", "4096"]
+    report = [line for line in _report(tmp_path, home).splitlines() if line.startswith("user ")]
+    assert [line.split()[1:3] for line in report] == [[f"{file}:2", "2048"], [f"{file}:3", "4096"]]
     assert "short one (RSA)" in report[0]
+
+
+def test_the_report_knows_the_algorithms_and_the_named_files(tmp_path: Path) -> None:
+    file = tmp_path / "drop-in.conf"
+    file.write_text("abc")
+    report = _report(tmp_path, tmp_path, file, tmp_path / "absent").splitlines()
+    assert "kex curve25519-sha256" in report
+    assert "cipher aes256-gcm@openssh.com" in report
+    assert "mac hmac-sha2-512-etm@openssh.com" in report
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert [line for line in report if line.startswith("sum ")] == [f"sum {file} {digest}"]

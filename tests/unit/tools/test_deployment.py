@@ -11,6 +11,7 @@ import pytest
 from tests.machines import machine as machines
 from tests.machines.keys import ensure_key, write_known_hosts
 from tools.controller.artifacts import Artifacts
+from tools.demo import traces
 from tools.demo.deployment import Deployment
 from tools.demo.secrets_file import ensure_secrets
 
@@ -41,6 +42,9 @@ def test_ansible_reads_the_generated_inventory_over_the_demo_one(deployment: Dep
     assert variables["proxy_domain"] == "assistant-unit.test"
     assert variables["proxy_subject_alt_names"] == ["192.0.2.10", "2001:db8::10"]
     assert variables["vault_api_token"] == deployment.secrets["api_token"]
+    assert variables["ansible_user"] == deployment.info()["ssh"]["user"] == "operator"
+    key = deployment.machine.key.with_name("id_rsa.pub").read_text().strip()
+    assert variables["ssh_admin_users"] == [{"name": "operator", "authorized_keys": [key]}]
     assert variables["proxy_tls_mode"] == "self_signed", "inventory/demo's own values must be there too"
 
 
@@ -68,6 +72,26 @@ def test_secrets_are_kept_and_have_the_platforms_shapes(tmp_path: Path) -> None:
     assert re.fullmatch(r"\d{10}:[A-Za-z0-9]{35}", first["telegram_bot_token"])
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,256}", first["telegram_secret_token"])
     assert re.fullmatch(r"cli_[a-z0-9]{16}", first["feishu_app_id"])
+
+
+def test_a_line_for_root_arrives_as_it_was_written(deployment: Deployment) -> None:
+    line = """printf '%s|' "a  b" 'it'"'"'s' "$HOME" && exit 3"""
+    command = deployment.machine.as_root(line)
+    assert command[-2] == "operator@192.0.2.10"
+    # The login shell there puts the words together; this one plays it, without sudo.
+    played = command[-1].replace("sudo -n ", "", 1)
+    done = subprocess.run(["sh", "-c", played], env={"HOME": "/root"}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "a  b|it's|/root|")
+
+
+def test_images_stay_while_another_machine_uses_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(traces, "BUILD", tmp_path)
+    monkeypatch.setattr(traces, "cache_directory", lambda *_: tmp_path)
+    monkeypatch.setattr(traces, "remove_images", lambda: ["ai-assistant-machine"])
+    monkeypatch.setattr(traces, "all_machines", lambda: ["another"])
+    assert traces.remove_traces("this") == []
+    monkeypatch.setattr(traces, "all_machines", list)
+    assert traces.remove_traces("this") == ["image ai-assistant-machine"]
 
 
 def test_known_hosts_name_both_addresses(tmp_path: Path) -> None:
