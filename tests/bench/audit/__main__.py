@@ -1,6 +1,6 @@
 """``make audit``: lynis and ssh-audit on a fresh machine, before and after ``site.yml``.
 
-lynis is Debian's package and runs on the machine itself. ssh-audit runs twice: this checkout's pinned one, and
+lynis is a package of Debian and runs on the machine. ssh-audit runs twice: this checkout's pinned one, and
 Debian's older one (2.5), with which the peers' figures were taken. Beside their verdicts it measures how long
 ``playbooks/harden.yml`` takes on a host that has it all already.
 """
