@@ -11,7 +11,7 @@ PYTEST := $(WITH_VENV) $(BIN)/python -m pytest -q -rfEs
 
 .PHONY: help
 help:  ## what can be made
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 22
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 29
 
 # --- the two commands ---------------------------------------------------------------------------------------------
 
@@ -74,6 +74,27 @@ molecule: artifacts checkers  ## all of site.yml on a fresh machine, looked at f
 .PHONY: molecule-letsencrypt
 molecule-letsencrypt: artifacts checkers  ## the proxy with a real ACME server (pebble), and the renewal
 	$(WITH_VENV) molecule test -s letsencrypt
+
+.PHONY: molecule-hardening
+molecule-hardening: artifacts checkers  ## harden.yml alone, a reboot, everything again; MACHINE_SUITE=bookworm, jammy, ...
+	@rm -f build/logs/molecule-verify.log
+	$(WITH_VENV) molecule test -s hardening || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
+
+.PHONY: molecule-hardening-bullseye
+molecule-hardening-bullseye:  ## the same on Debian 11, whose PAM is that of Ubuntu 22.04
+	@MACHINE_SUITE=bullseye $(MAKE) molecule-hardening
+
+.PHONY: verify-reboot
+verify-reboot: export DEMO_INFO := build/machines/$(DEMO_NAME)/info.json
+verify-reboot: artifacts checkers  ## the demo's machine: conversation, SSH, firewall and Docker, before and after a reboot
+	$(VERIFY_DEMO)
+	$(BIN)/python -m tests.machines_verify.reboot
+	$(VERIFY_DEMO)
+
+define VERIFY_DEMO
+$(BIN)/python -m tests.end_to_end.conversation $(DEMO_INFO)
+$(PYTEST) $(foreach subject,ssh firewall docker docker_registry assistant proxy,tests/machines_verify/test_$(subject).py)
+endef
 
 .PHONY: bench-demo
 bench-demo:  ## make demo with nothing cached, and again: build/bench/demo.json

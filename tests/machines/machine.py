@@ -10,7 +10,14 @@ from pathlib import Path
 
 from tests.machines.image import ensure_machine_image
 from tests.machines.keys import ensure_key, write_known_hosts
-from tests.machines.ssh import FIRST_USER, OPERATOR, close_shared, root_line, shared_connection
+from tests.machines.ssh import (
+    FIRST_USER,
+    OPERATOR,
+    await_turn,
+    close_shared,
+    root_line,
+    shared_connection,
+)
 from tools.controller.cache import BUILD, fingerprint
 from tools.controller.command import capture
 from tools.controller.engine import docker, docker_command, ensure_engine
@@ -218,7 +225,9 @@ def ensure_machine(name: str, memory: str = "") -> Machine:
     while time.monotonic() < deadline:
         machine = find_machine(name)
         if machine and capture(docker_command("exec", name, "test", "-S", "/run/systemd/private"))[0] == 0:
-            status, said = capture(docker_command("exec", name, "systemctl", "is-active", "ssh"))
+            # Until user sessions are allowed, pam_nologin keeps everybody but root out.
+            units = ("ssh.service", "systemd-user-sessions.service")
+            status, said = capture(docker_command("exec", name, "systemctl", "is-active", *units))
             if status == 0:
                 _admit(machine)
                 user = login_user(machine)
@@ -226,6 +235,7 @@ def ensure_machine(name: str, memory: str = "") -> Machine:
                     # What is left of one to a machine of the same address leads nowhere.
                     close_shared(machine.ssh_command(user=user, shared=True))
                     started = False
+                await_turn()
                 status, said = capture(machine.ssh_command("true", user=user, shared=True), timeout=15)
                 if status == 0:
                     return machine

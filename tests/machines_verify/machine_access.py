@@ -18,7 +18,8 @@ from typing import Any
 
 from tests.machines.ssh import await_turn, root_line, shared_connection
 
-INFO: dict[str, Any] = json.loads(Path(os.environ["DEMO_INFO"]).read_text())
+_INFO_FILE = Path(os.environ["DEMO_INFO"])
+INFO: dict[str, Any] = json.loads(_INFO_FILE.read_text())
 SSH: dict[str, Any] = INFO["ssh"]
 # Seconds for one command; a busy host may take its time.
 _TIMEOUT = 300.0
@@ -29,7 +30,16 @@ def _known_hosts() -> list[str]:
     return ["-o", f"UserKnownHostsFile={path}"] if path else ["-o", "StrictHostKeyChecking=no"]
 
 
-def _ssh(words: Sequence[str], key: str | None, user: str | None) -> subprocess.CompletedProcess[str]:
+def read_again() -> None:
+    """Take in the machine's description anew: its address may be another one."""
+    described = json.loads(_INFO_FILE.read_text())
+    SSH.update(described.pop("ssh"))
+    INFO.update(described)
+
+
+def _ssh(
+    words: Sequence[str], key: str | None = None, user: str | None = None
+) -> subprocess.CompletedProcess[str]:
     command = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "IdentitiesOnly=yes"]
     command += [*_known_hosts(), "-i", key or SSH["key"], "-p", str(SSH["port"]), "-l", user or SSH["user"]]
     return subprocess.run(
@@ -59,7 +69,12 @@ def ssh(
 
 def run_as_root(command: str) -> subprocess.CompletedProcess[str]:
     """Run a shell line on the machine as root, over a connection that such calls share."""
-    return _ssh([*shared_connection(), SSH["host"], root_line(command)], None, None)
+    return _ssh([*shared_connection(), SSH["host"], root_line(command)])
+
+
+def close_shared_connection() -> None:
+    """Close the connection that ``run_as_root`` keeps, if there is one."""
+    _ssh(["-O", "exit", *shared_connection(), SSH["host"]])
 
 
 def on_machine(command: str) -> str:
@@ -69,13 +84,29 @@ def on_machine(command: str) -> str:
     return done.stdout
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
-    """Ask again and again whether something holds by now; False when it still does not after ``seconds``."""
+@contextmanager
+def listening(*ports: int) -> Iterator[None]:
+    """Let a program of the machine listen on these TCP ports, on every address, inside this block."""
+    unit = f"listening-{ports[0]}"
+    code = (
+        f"import socket,time; kept=[socket.create_server(('::', p), family=socket.AF_INET6,"
+        f" dualstack_ipv6=True) for p in {list(ports)}]; time.sleep(600)"
+    )
+    on_machine(f'systemd-run --quiet --collect --unit {unit} python3 -c "{code}"')
+    try:
+        assert eventually(lambda: all(on_machine(f"ss -Htln 'sport = :{port}'") for port in ports))
+        yield
+    finally:
+        run_as_root(f"systemctl stop {unit}")
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 60.0, pause: float = 0.5) -> bool:
+    """Ask every ``pause`` seconds whether something holds; False when it still does not after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.5)
+        time.sleep(pause)
     return True
 
 

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.machines_verify.machine_access import INFO, SSH, eventually, on_machine, run_as_root
+from tests.machines_verify.machine_access import (
+    INFO,
+    SSH,
+    eventually,
+    listening,
+    machine_container,
+    on_machine,
+    run_as_root,
+    stranger,
+)
 
 ADDRESSES = INFO.get("addresses") or [SSH["host"]]
 ALLOWED = (22, 80, 443)
@@ -38,14 +47,8 @@ def test_ssh_answers(address: str) -> None:
 
 @pytest.fixture
 def listener() -> Iterator[None]:
-    code = (
-        "import socket,time;"
-        f" s=socket.create_server(('::', {_LISTENING}), family=socket.AF_INET6, dualstack_ipv6=True);"
-        " time.sleep(300)"
-    )
-    on_machine(f'systemd-run --quiet --collect --unit {_PROBE}-listener python3 -c "{code}"')
-    yield
-    on_machine(f"systemctl stop {_PROBE}-listener || true")
+    with listening(_LISTENING):
+        yield
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -94,8 +97,18 @@ def test_only_the_allowed_ports_are_open_in_ufw() -> None:
     lines = on_machine("ufw status verbose").splitlines()
     assert "Status: active" in lines
     assert "Default: deny (incoming), allow (outgoing), deny (routed)" in lines
-    opened = {line.split()[0] for line in lines if "ALLOW IN" in line}
-    assert opened == {f"{port}/tcp" for port in ALLOWED}
+    opened = {(line.split()[0], line.split(" IN")[0].split()[-1]) for line in lines if " IN " in line}
+    assert opened == {("22/tcp", "LIMIT"), ("80/tcp", "ALLOW"), ("443/tcp", "ALLOW")}
+
+
+@pytest.mark.skipif(
+    not machine_container(), reason="the machine is not a container here, and has no neighbours"
+)
+def test_ssh_refuses_an_address_that_connects_too_often_and_no_other() -> None:
+    with stranger() as hasty, stranger() as other:
+        banners = [hasty.ssh_banner() for _ in range(7)]
+        assert [text.startswith("SSH-2.0-") for text in banners] == [True] * 5 + [False] * 2
+        assert other.ssh_banner().startswith("SSH-2.0-")
 
 
 def test_forwarding_stays_on_for_docker() -> None:

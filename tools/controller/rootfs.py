@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tools.controller.packages import ensure_packages
 
 _SUPPORTED = "bookworm"  # Debian 12
 _UBUNTU = ("jammy", "noble")
+_DEBIAN = ("bullseye", "bookworm", "trixie")
 BASE_PACKAGES = ("ca-certificates", "libgomp1", "python3", "python3-venv")
 _SOURCES = (
     "/etc/apt/sources.list.d/debian.sources",
@@ -36,20 +38,31 @@ def _host_release() -> str:
 def _archive(release: str) -> tuple[list[str], list[str]]:
     """Return (options, sources) for mmdebstrap.
 
-    The host's own archive lists serve its own release (a mirror that its administrator chose). For another
-    one mmdebstrap knows the usual mirror, and needs that distribution's keyring.
+    The host's own archive lists (a mirror that its administrator chose) serve its own release, and with
+    another code name in them another release of its distribution. For another distribution mmdebstrap knows
+    the usual mirror, and needs that distribution's keyring.
     """
     ubuntu = release in _UBUNTU
     options = ["--components=main,universe"] if ubuntu else []
     mirror = os.environ.get("MACHINE_MIRROR")
     if mirror:
         return options, [mirror]
-    if release == _host_release():
-        return options, [name for name in _SOURCES if Path(name).exists() and "deb" in Path(name).read_text()]
+    host = _host_release()
+    if any({release, host} <= set(names) for names in (_DEBIAN, _UBUNTU)):
+        found = [Path(name) for name in _SOURCES if Path(name).exists() and "deb" in Path(name).read_text()]
+        return options, [str(path if release == host else _of_release(path, host, release)) for path in found]
     name = "ubuntu" if ubuntu else "debian"
     package = "ubuntu-keyring" if ubuntu else "debian-archive-keyring"
     ensure_packages({package: f"/usr/share/keyrings/{name}-archive-keyring.gpg"})
     return options, []
+
+
+def _of_release(sources: Path, host: str, release: str) -> Path:
+    """Write a copy of an archive list with another release's code name in it and return the copy."""
+    copy = BUILD / "sources" / release / sources.name
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_text(re.sub(rf"\b{host}\b", release, sources.read_text()))
+    return copy
 
 
 def ensure_rootfs_image(

@@ -11,10 +11,14 @@ from tests.machines.machine import Machine
 from tests.machines.ssh import OPERATOR
 from tools.controller.artifacts import Artifacts
 from tools.controller.cache import ROOT, extra_ca_certificates
+from tools.controller.rootfs import suite
 
 FEISHU_PORT = 8801
 TELEGRAM_PORT = 8802
 TELEGRAM_WEBHOOK_PATH = "/telegram/webhook"
+SUPPORTED_RELEASES = ("Ubuntu 22.04", "Debian 12")
+# Releases that the roles are tried on without being supported: Debian 11 has the PAM of Ubuntu 22.04.
+COMPATIBILITY_SUITES = {"bullseye": "Debian 11"}
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ class Deployment:
             "proxy_domain": f"{machine.name}.test",
             "proxy_subject_alt_names": [machine.ipv4, machine.ipv6],
         }
+        if suite() in COMPATIBILITY_SUITES:
+            variables["base_supported_releases"] = [*SUPPORTED_RELEASES, COMPATIBILITY_SUITES[suite()]]
         hosts = {"assistant": {"hosts": {machine.name: variables}}}
         vault = {f"vault_{name}": value for name, value in self.secrets.items() if name != "feishu_app_id"}
         group = self.inventory / "group_vars" / "assistant"

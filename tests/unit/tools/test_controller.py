@@ -91,8 +91,26 @@ def test_a_foreign_release_comes_from_its_own_archive_with_its_own_keyring(
     monkeypatch.setattr(rootfs, "ensure_packages", asked.extend)
     monkeypatch.setattr(rootfs, "_host_release", lambda: "noble")
     assert rootfs._archive("bookworm") == ([], [])
+    monkeypatch.setattr(rootfs, "_host_release", lambda: "bookworm")
     assert rootfs._archive("jammy") == (["--components=main,universe"], [])
     assert asked == ["debian-archive-keyring", "ubuntu-keyring"]
+
+
+def test_an_older_release_comes_from_the_mirror_that_the_host_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = tmp_path / "debian.sources"
+    text = "Types: deb\nURIs: http://mirror.example/debian\nSuites: {0} {0}-updates {0}-security\n"
+    sources.write_text(text.format("bookworm"))
+    monkeypatch.delenv("MACHINE_MIRROR", raising=False)
+    monkeypatch.setattr(rootfs, "_host_release", lambda: "bookworm")
+    monkeypatch.setattr(rootfs, "_SOURCES", (str(sources), str(tmp_path / "none.list")))
+    monkeypatch.setattr(rootfs, "BUILD", tmp_path / "build")
+    assert rootfs._archive("bookworm") == ([], [str(sources)])
+    options, (translated,) = rootfs._archive("bullseye")
+    assert options == []
+    assert Path(translated).read_text() == text.format("bullseye")
+    assert Path(translated).suffix == ".sources", "mmdebstrap tells the two formats apart by it"
 
 
 def test_the_hosts_own_release_comes_from_the_hosts_own_sources(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     monkeypatch.setattr(machines, "BUILD", tmp_path)
+    monkeypatch.delenv("MACHINE_SUITE", raising=False)
     machine = machines.Machine("assistant-unit", "192.0.2.10", "2001:db8::10", "192.0.2.1")
     ensure_key(machine.key, bits=2048)
     made = Deployment(machine, ensure_secrets(machine.folder / "secrets.json"))
@@ -46,6 +47,15 @@ def test_ansible_reads_the_generated_inventory_over_the_demo_one(deployment: Dep
     key = deployment.machine.key.with_name("id_rsa.pub").read_text().strip()
     assert variables["ssh_admin_users"] == [{"name": "operator", "authorized_keys": [key]}]
     assert variables["proxy_tls_mode"] == "self_signed", "inventory/demo's own values must be there too"
+
+
+def test_a_release_that_is_only_tried_is_admitted_on_its_machine_alone(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "base_supported_releases" not in _inventory(deployment)
+    monkeypatch.setenv("MACHINE_SUITE", "bullseye")
+    deployment.write_inventory(Artifacts("base:1", Path("b.tar"), Path("wheels"), Path("m.gguf")))
+    assert _inventory(deployment)["base_supported_releases"] == ["Ubuntu 22.04", "Debian 12", "Debian 11"]
 
 
 def test_the_vault_file_is_for_its_owner_only(deployment: Deployment) -> None:
