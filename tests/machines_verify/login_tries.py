@@ -149,7 +149,7 @@ def admit_key(account: str, public_key: str) -> None:
 
 def key_of(host: Stranger) -> str:
     """Make a stranger's key, which machine_access.Stranger.ssh uses, and return its public half."""
-    made = host.run("test -e /tmp/key || ssh-keygen -q -t ed25519 -N '' -f /tmp/key; cat /tmp/key.pub")
+    made = host.run("test -e /tmp/key || ssh-keygen -q -t rsa -b 4096 -N '' -f /tmp/key; cat /tmp/key.pub")
     return made.stdout.strip()
 
 
