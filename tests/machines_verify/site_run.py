@@ -32,10 +32,15 @@ class SiteRun:
         return re.sub(r"\s+", " ", self.output)
 
 
+def ansible_command(inventory: Path, playbook: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Return command line and environment of a playbook over inventory/demo and the generated inventory."""
+    environment = {**os.environ, **ansible_environment(), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    command = ["ansible-playbook", "-i", str(ROOT / "inventory/demo"), "-i", str(inventory)]
+    return [*command, str(ROOT / playbook), *arguments], environment
+
+
 def run_site(inventory: Path, *arguments: str, playbook: str = "site.yml") -> SiteRun:
     """Run a playbook over inventory/demo and the generated inventory.
-
-    With Mitogen each run is a new SSH connection, so runs that end early wait for their turn.
 
     Args:
         inventory: Folder of the generated inventory.
@@ -43,14 +48,8 @@ def run_site(inventory: Path, *arguments: str, playbook: str = "site.yml") -> Si
         playbook: Its path in the repository.
     """
     await_turn()
-    environment = {**os.environ, **ansible_environment(), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    command, environment = ansible_command(inventory, playbook, *arguments)
     done = subprocess.run(
-        ["ansible-playbook", "-i", "inventory/demo", "-i", str(inventory), playbook, *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     return SiteRun(done.returncode, done.stdout + done.stderr)
