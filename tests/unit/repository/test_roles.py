@@ -14,7 +14,10 @@ from tests.unit.repository.roles import (
     specification_problems,
 )
 
-EXPECTED_ROLES = {"base", "ssh", "firewall", "lockout", "accounts", "docker", "model", "assistant", "proxy"}
+EXPECTED_ROLES = {
+    *("base", "ssh", "firewall", "lockout", "accounts", "auditing", "integrity", "journal"),
+    *("docker", "model", "assistant", "proxy"),
+}
 
 
 def test_every_role_of_the_design_is_here() -> None:
