@@ -65,12 +65,12 @@ def test_contents_and_rights_are_noticed(new_file: str) -> None:
 def package() -> Iterator[str]:
     """Where a package with one file, /usr/share/integrity-test/data, lies on the machine."""
     folder = on_machine("mktemp -d").strip()
-    control = "Package: integrity-test\\nVersion: 1\\nArchitecture: all\\nMaintainer: nobody <n@example.org>\\n"
-    control += "Description: a test\\n"
+    control = "Package: integrity-test\\nVersion: 1\\nArchitecture: all\\n"
+    control += "Maintainer: nobody <n@example.org>\\nDescription: a test\\n"
     on_machine(
-        f"cd {folder} && mkdir -p p/DEBIAN p/usr/share/integrity-test && printf '{control}' > p/DEBIAN/control"
-        " && echo data > p/usr/share/integrity-test/data"
-        " && (cd p && md5sum usr/share/integrity-test/data > DEBIAN/md5sums) && dpkg-deb --build p p.deb >/dev/null"
+        f"cd {folder} && mkdir -p p/DEBIAN p/usr/share/integrity-test"
+        f" && printf '{control}' > p/DEBIAN/control && cd p && echo data > usr/share/integrity-test/data"
+        " && md5sum usr/share/integrity-test/data > DEBIAN/md5sums && dpkg-deb --build . ../p.deb >/dev/null"
     )
     yield f"{folder}/p.deb"
     on_machine(f"dpkg --purge integrity-test 2>/dev/null; rm -rf {folder}; {PROGRAM} accept")
@@ -81,7 +81,7 @@ def test_a_package_explains_its_files_and_nothing_else(package: str) -> None:
     on_machine(f"dpkg --install {package}")
     done = ssh(f"{PROGRAM} check")
     assert done.returncode == 0, done.stdout
-    assert "packages that were installed or upgraded: integrity-test" in done.stdout
+    assert "packages installed or upgraded since: integrity-test" in done.stdout
     on_machine("echo other > /usr/share/integrity-test/data")
     done = ssh(f"{PROGRAM} check")
     assert done.returncode == 1 and "added: /usr/share/integrity-test/data" in done.stdout
@@ -109,5 +109,6 @@ def test_the_machine_is_free_of_malware_and_rkhunter_says_so() -> None:
         return state.strip() in ("inactive", "failed")
 
     assert eventually(is_over, 1200)
-    said = on_machine(f"journalctl --no-pager --output=cat --since=@{since} --unit=ai-assistant-malware.service")
+    journal = "journalctl --no-pager --output=cat --unit=ai-assistant-malware.service"
+    said = on_machine(f"{journal} --since=@{since}")
     assert "rkhunter found nothing." in said and "have their checksums." in said, said

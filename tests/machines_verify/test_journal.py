@@ -18,7 +18,8 @@ def _open_log_files() -> list[str]:
 def test_an_entry_is_on_disk_and_the_journal_has_a_limit() -> None:
     word = f"journal-test-{uuid.uuid4().hex}"
     on_machine(f"logger {word} && journalctl --sync")
-    assert word in on_machine(f"journalctl --directory=/var/log/journal --no-pager --output=cat --grep={word}")
+    on_disk = "journalctl --directory=/var/log/journal --no-pager --output=cat"
+    assert word in on_machine(f"{on_disk} --grep={word}")
     # journald's own report of its space (systemd's message id SD_MESSAGE_JOURNAL_USAGE).
     report = "MESSAGE_ID=ec387f577b844b8fa948f33cad9a75e6 'JOURNAL_NAME=System Journal'"
     usage = json.loads(on_machine(f"journalctl {report} --lines=1 --output=json"))

@@ -1,4 +1,4 @@
-"""What auditd is told, for both architectures; the names of system calls are looked up in audit's own tables."""
+"""What auditd is told, for both architectures; names of system calls are looked up in audit's own tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def calls(lines: list[str]) -> set[tuple[str, str]]:
     return found
 
 
-@pytest.mark.skipif(shutil.which("ausyscall") is None, reason="auditd, whose tables name the calls, is not installed")
+@pytest.mark.skipif(
+    shutil.which("ausyscall") is None, reason="auditd, which knows the calls, is not installed"
+)
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
 def test_each_interface_has_the_calls_that_its_rules_name(tmp_path: Path, architecture: str) -> None:
     found = calls(rules(tmp_path, architecture))
@@ -46,8 +48,9 @@ def test_each_interface_has_the_calls_that_its_rules_name(tmp_path: Path, archit
 def test_arm64_has_one_interface_and_no_old_calls(tmp_path: Path) -> None:
     found = calls(rules(tmp_path, "aarch64"))
     assert {interface for interface, _ in found} == {"b64"}
-    assert {name for _, name in found}.isdisjoint({"open", "creat", "unlink", "rename", "chmod", "chown", "rmdir"})
-    assert {name for _, name in found} >= {"openat", "unlinkat", "renameat", "fchmodat", "fchownat"}
+    names = {name for _, name in found}
+    assert names.isdisjoint({"open", "creat", "unlink", "rename", "chmod", "chown", "rmdir"})
+    assert names >= {"openat", "unlinkat", "renameat", "fchmodat", "fchownat"}
 
 
 def test_x86_watches_the_32_bit_interface_as_well(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The program that tells an intruder's change from a package's, on reports as both versions of AIDE print them."""
+"""The program that tells an intruder's change from a package's, on reports as AIDE prints them."""
 
 from __future__ import annotations
 

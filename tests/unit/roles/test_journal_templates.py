@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.unit.repository.project import ROOT
 from tests.unit.roles.playbook import run_tasks
 from tests.unit.roles.rendering import render
-from tests.unit.repository.project import ROOT
 
 
 def test_the_settings_reach_journald(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_the_settings_reach_journald(tmp_path: Path) -> None:
 
 
 def close(folder: Path, logs: Path, **values: Any) -> tuple[list[str], list[str]]:
-    """Run the role's commands on another folder than /var/log; return what looking and what closing printed."""
+    """Run the role's commands on another folder than /var/log; return what looking and closing printed."""
     target = folder / "commands"
     files = [ROOT / "roles/journal/defaults/main.yml", ROOT / "roles/journal/vars/main.yml"]
     tasks: list[dict[str, Any]] = [{"ansible.builtin.include_vars": str(file)} for file in files]
@@ -56,7 +56,8 @@ def close(folder: Path, logs: Path, **values: Any) -> tuple[list[str], list[str]
     answers = []
     for commands in json.loads(target.read_text()):
         line = "; ".join(commands).replace("/var/log", str(logs))
-        answers.append(subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout.split())
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
+        answers.append(done.stdout.split())
     return answers[0], answers[1]
 
 
@@ -80,7 +81,8 @@ def test_log_files_are_closed_and_login_records_stay_readable(tmp_path: Path, lo
     assert {str(Path(path).relative_to(logs)) for path in closed} == expected
     # Looking, as check mode does, names the same files.
     assert sorted(shown) == sorted(closed)
-    modes = {str(p.relative_to(logs)): f"{p.stat().st_mode & 0o777:o}" for p in logs.rglob("*") if p.is_file()}
+    files = [path for path in logs.rglob("*") if path.is_file()]
+    modes = {str(path.relative_to(logs)): f"{path.stat().st_mode & 0o777:o}" for path in files}
     assert modes == {
         "dpkg.log": "640",
         "apt/history.log": "640",
