@@ -54,11 +54,11 @@ def test_a_new_file_fails_the_unit_until_it_is_accepted(new_file: str) -> None:
 def test_contents_and_rights_are_noticed(new_file: str) -> None:
     on_machine(f"echo one > {new_file} && {PROGRAM} accept")
     on_machine(f"echo two > {new_file}")
-    assert f"changed: {new_file}" in ssh(f"{PROGRAM} check").stdout
+    assert f"changed: {new_file} (contents)" in ssh(f"{PROGRAM} check").stdout
     on_machine(f"echo one > {new_file}")
     assert ssh(f"{PROGRAM} check").returncode == 0
     on_machine(f"chmod 4755 {new_file}")
-    assert f"changed: {new_file}" in ssh(f"{PROGRAM} check").stdout
+    assert f"changed: {new_file} (rights)" in ssh(f"{PROGRAM} check").stdout
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_package_explains_its_files_and_nothing_else(package: str) -> None:
     on_machine(f"dpkg --install {package}")
     done = ssh(f"{PROGRAM} check")
     assert done.returncode == 0, done.stdout
-    assert "packages installed or upgraded since: integrity-test" in done.stdout
+    assert "installed or upgraded were: integrity-test" in done.stdout
     on_machine("echo other > /usr/share/integrity-test/data")
     done = ssh(f"{PROGRAM} check")
     assert done.returncode == 1 and "added: /usr/share/integrity-test/data" in done.stdout
