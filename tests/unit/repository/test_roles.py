@@ -14,7 +14,18 @@ from tests.unit.repository.roles import (
     specification_problems,
 )
 
-EXPECTED_ROLES = {"base", "ssh", "firewall", "lockout", "accounts", "docker", "model", "assistant", "proxy"}
+EXPECTED_ROLES = {
+    "base",
+    "ssh",
+    "firewall",
+    "lockout",
+    "accounts",
+    "filesystem",
+    "docker",
+    "model",
+    "assistant",
+    "proxy",
+}
 
 
 def test_every_role_of_the_design_is_here() -> None:
