@@ -255,6 +255,8 @@ class Live:
                 flags = sorted((there[0] & FLAGS) | set(wanted))
                 options = f"remount,bind,{','.join(flags)}"
                 self.run(f"{path}: {','.join(lacking)}", ["mount", "-o", options, path])
+            if mount["kind"] == "tmpfs" and line is not None and there[1] != "tmpfs":
+                self.notes.append(f"a tmpfs on {path} before the next boot (the options hold already)")
             if resized and there[1] == "tmpfs":
                 size = f"size={mount['size']}"
                 self.run(f"{path}: {size}", ["mount", "-o", f"remount,{size}", path])
