@@ -181,7 +181,7 @@ def refused_by_ban(address: str) -> int:
 
 
 def answers(host: Stranger) -> bool:
-    """Tell whether the machine's SSH port answers a stranger; where it does not, once more after a rate limit.
+    """Tell whether the machine's SSH port answers a stranger; if not, ask once more after a rate limit.
 
     The limit counts refused connections too, so that whoever asks again and again never gets in.
     """
