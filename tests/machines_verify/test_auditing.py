@@ -45,7 +45,7 @@ def test_the_kernel_has_every_rule_and_they_are_locked() -> None:
 def test_a_change_of_accounts_is_recorded() -> None:
     name = f"audit-{uuid.uuid4().hex[:8]}"
     on_machine(f"useradd {name} && userdel {name}")
-    assert name in on_machine("ausearch --interpret --key identity --start recent")
+    assert name in on_machine("ausearch --input-logs --interpret --key identity --start recent")
 
 
 @own_kernel

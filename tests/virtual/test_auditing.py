@@ -108,13 +108,13 @@ def test_a_second_run_changes_nothing(deploy: Any) -> None:
 def test_what_people_do_is_recorded(machine: VirtualMachine) -> None:
     name = f"audit-{uuid.uuid4().hex[:8]}"
     on(machine, f"useradd --create-home {name} && passwd --delete {name}")
-    assert name in on(machine, "ausearch --interpret --key identity --start recent")
+    assert name in on(machine, "ausearch --input-logs --interpret --key identity --start recent")
     # A session has the user's own id as its audit id, which PAM sets at login.
     on(machine, f"cp -r /root/.ssh ~{name}/ && chown -R {name}: ~{name}/.ssh")
     machine.ssh("cat /etc/shadow; su --version; touch one; chmod 600 one; rm one", user=name)
     expected = {"access": "/etc/shadow", "privileged": "/usr/bin/su", "perm_mod": "one", "delete": "one"}
     for key, found in expected.items():
-        records = on(machine, f"ausearch --interpret --key {key} --start recent")
+        records = on(machine, f"ausearch --input-logs --interpret --key {key} --start recent")
         assert found in records and f"auid={name}" in records, key
 
 
