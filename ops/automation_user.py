@@ -111,7 +111,7 @@ def make(user: AutomationUser) -> list[str]:
     A group of the user's name may be there (Debian has a group operator): it becomes the user's own.
     """
     name = shlex.quote(user.name)
-    add = "useradd --create-home --shell /bin/bash"
+    add = "useradd --create-home --shell /bin/bash -K HOME_MODE=0750"
     failed = f"{{ echo 'cannot make the user {user.name}, see above' >&2; exit 1; }}"
     account = (
         f"getent passwd {name} >/dev/null"

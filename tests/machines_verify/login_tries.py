@@ -6,19 +6,22 @@ import base64
 import json
 import secrets
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.machines_verify.machine_access import SSH, Stranger, eventually, machine_container, on_machine
+from tests.machines.ssh import await_turn
+from tests.machines_verify.machine_access import SSH, Stranger, machine_container, on_machine
 from tests.machines_verify.site_run import SiteRun, run_site
 
 INVENTORY = Path(str(SSH["key"])).parent / "inventory"
+_RATE_LIMIT_SECONDS = 30
 RIGHT, WRONG = "Right-Horse-Battery-9", "wrong"
 
 # A terminal of its own, since login talks to nothing else, and sudo asks again where there is no more input.
-# argv: the passwords, the line to type into the shell behind it, the program. For each password it prints "in" where
-# "in-42" is seen after it, and "out" otherwise.
+# argv: the passwords, the line to type into the shell behind it, the program. For each password it prints
+# "in" where "in-42" is seen after it, and "out" otherwise.
 _TERMINAL = """
 import json, os, pty, select, signal, sys, time
 passwords, typed, program = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3:]
@@ -52,7 +55,7 @@ def enter(password):
 print(*map(enter, passwords))
 """
 
-# Moves every record of the tally so that the last failure is AGE seconds old, tries su, says how long that took.
+# Moves every record of the tally so that the last is AGE seconds old, tries su, says how long that took.
 _AGED_SU = """
 import struct, subprocess, sys, time
 account, password, age = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -102,7 +105,7 @@ def login(account: str, *passwords: str) -> list[bool]:
 
 
 def fail(account: str, times: int) -> None:
-    """Let a stranger on the host fail at an account so many times, all at once; PAM makes each of them wait."""
+    """Let a stranger on the host fail at an account so many times, at once; PAM makes each wait."""
     become = f"echo wrong | setpriv --reuid=65534 --clear-groups su {account} -c true"
     on_machine(f"for i in $(seq {times}); do ({become}) >/dev/null 2>&1 & done; wait")
     assert failures(account) == times
@@ -134,7 +137,8 @@ def account_with_password(groups: str = "") -> Iterator[str]:
         yield name
     finally:
         on_machine(
-            f"rm -f /var/run/faillock/{name}; pkill -KILL -u {name}; userdel --remove {name} 2>/dev/null; true"
+            f"pkill -KILL -u {name}; rm -f /var/run/faillock/{name}; userdel --remove {name} 2>/dev/null"
+            "; true"
         )
 
 
@@ -149,7 +153,7 @@ def admit_key(account: str, public_key: str) -> None:
 
 def key_of(host: Stranger) -> str:
     """Make a stranger's key, which machine_access.Stranger.ssh uses, and return its public half."""
-    made = host.run("test -e /tmp/key || ssh-keygen -q -t ed25519 -N '' -f /tmp/key; cat /tmp/key.pub")
+    made = host.run("test -e /tmp/key || ssh-keygen -q -t rsa -b 4096 -N '' -f /tmp/key; cat /tmp/key.pub")
     return made.stdout.strip()
 
 
@@ -170,11 +174,24 @@ def machine_ipv6() -> str:
     return str(next(iter(networks)).get("GlobalIPv6Address") or "")
 
 
+def refused_by_ban(address: str) -> int:
+    """Return how many packets of an address the ban itself refused, which a rate limit did not."""
+    listed = on_machine("iptables -nvxL f2b-sshd 2>/dev/null; ip6tables -nvxL f2b-sshd 2>/dev/null; true")
+    return sum(int(line.split()[0]) for line in listed.splitlines() if address in line.split())
+
+
 def answers(host: Stranger) -> bool:
-    """Wait until the machine's SSH port answers a stranger; a rate limit lets it in after half a minute."""
-    return eventually(lambda: host.ssh_banner().startswith("SSH-2.0-"), seconds=90)
+    """Tell whether the machine's SSH port answers a stranger; if not, ask once more after a rate limit.
+
+    The limit counts refused connections too, so that whoever asks again and again never gets in.
+    """
+    if host.ssh_banner().startswith("SSH-2.0-"):
+        return True
+    time.sleep(_RATE_LIMIT_SECONDS + 1)
+    return host.ssh_banner().startswith("SSH-2.0-")
 
 
 def harden_lockout(*arguments: str) -> SiteRun:
     """Run the role lockout on the machine as playbooks/harden.yml does."""
+    await_turn()  # for the login that the role proves itself by, beside Ansible's own
     return run_site(INVENTORY, "--tags", "lockout", *arguments, playbook="playbooks/harden.yml")

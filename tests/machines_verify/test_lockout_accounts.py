@@ -1,4 +1,4 @@
-"""Five wrong passwords close an account to passwords for fifteen minutes: on the console, in su and in sudo."""
+"""Five wrong passwords close an account to passwords for fifteen minutes: console, su and sudo."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_failures_by_one_way_close_the_others(account: str) -> None:
 
 
 def test_the_lock_ends_after_exactly_fifteen_minutes(account: str) -> None:
-    # Where the machine was so slow that the fifteen minutes were over when su looked, nothing was shown: once more.
+    # On a machine so slow that the fifteen minutes were over when su looked, nothing was shown: once more.
     for _ in range(5):
         fail(account, 5)
         let_in, late = su_when_last_failure_was(account, RIGHT, MINUTES_15 - 1)

@@ -1,4 +1,4 @@
-"""PAM is put in order or left as it was: edited by hand, or with a profile beside ours that does not go with it."""
+"""PAM is put in order or left as it was: edited by hand, or beside a profile that does not go with ours."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def _pam() -> str:
 def saved() -> Iterator[None]:
     """Whatever a test does to PAM and fails to take back is taken back here."""
     on_machine(
-        f"rm -rf {BEFORE} && mkdir {BEFORE} && cp -a /etc/pam.d {BEFORE}/etc && cp -a /var/lib/pam {BEFORE}/lib"
+        f"rm -rf {BEFORE} && mkdir {BEFORE}"
+        f" && cp -a /etc/pam.d {BEFORE}/etc && cp -a /var/lib/pam {BEFORE}/lib"
     )
     yield
     on_machine(
@@ -45,8 +46,8 @@ def account() -> Iterator[str]:
 
 @pytest.mark.usefixtures("saved")
 def test_an_edited_common_auth_is_left_alone_until_the_operator_says_so(account: str) -> None:
-    edited = "s/^auth.*pam_unix.so/auth [success=1 default=ignore] pam_unix.so/; /pam_faillock/d; s/pam_deny.so/pam_deny.so # mine/"
-    on_machine(f"sed -i -E '{edited}' /etc/pam.d/common-auth")
+    jump = "s/^auth.*pam_unix.so/auth [success=1 default=ignore] pam_unix.so/"
+    on_machine(f"sed -i -E '{jump}; /pam_faillock/d; s/pam_deny.so/& # mine/' /etc/pam.d/common-auth")
     before = _pam()
 
     refused = harden_lockout()
@@ -73,7 +74,8 @@ def test_pam_goes_back_where_root_could_no_longer_use_su(account: str) -> None:
     """Another package's profile that refuses everybody comes in with ours: neither stays."""
     on_machine(f"DEBIAN_FRONTEND=noninteractive pam-auth-update --package --remove {PROFILES}")
     before = _pam()
-    profile = r"Name: refuse everybody\nDefault: yes\nPriority: 2000\nAccount-Type: Primary\nAccount:\n\trequisite\tpam_deny.so\n"
+    profile = r"Name: refuse everybody\nDefault: yes\nPriority: 2000\n"
+    profile += r"Account-Type: Primary\nAccount:\n\trequisite\tpam_deny.so\n"
     on_machine(f"printf '{profile}' > /usr/share/pam-configs/zz-refuse-everybody")
 
     refused = harden_lockout()

@@ -40,7 +40,7 @@ cp -p "$state"/* "$old_state/" 2>/dev/null || [ -z "$(ls -A "$state" 2>/dev/null
 once() {
     [ "$(grep -cE "^$2[[:space:]]*\$" "$pam/$1")" = 1 ]
 }
-complete() {
+in_place() {
     once common-auth 'auth[[:space:]]+requisite[[:space:]]+pam_faillock\.so preauth' &&
         once common-auth 'auth[[:space:]]+\[default=die\][[:space:]]+pam_faillock\.so authfail' &&
         once common-auth 'auth[[:space:]]+optional[[:space:]]+pam_faillock\.so authsucc' &&
@@ -60,11 +60,11 @@ become_root && root_before=yes
 use_sudo && sudo_before=yes
 
 pam-auth-update --package --enable "$@" || :
-if ! complete; then
+if ! in_place; then
     [ "$mode" = overwrite ] || exit 3
     stamp=$(date -u +%Y%m%dT%H%M%SZ)
     pam-auth-update --force --package --enable "$@"
-    complete || exit 1
+    in_place || exit 1
     for path in "$old"/common-*; do
         name=${path##*/}
         cmp -s "$path" "$pam/$name" || {

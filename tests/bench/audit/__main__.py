@@ -1,6 +1,7 @@
 """``make audit``: lynis and ssh-audit on a fresh machine, before and after ``site.yml``.
 
-Both auditors are Debian's packages and run on the machine itself. Beside their verdicts it measures how long
+lynis is a package of Debian and runs on the machine. ssh-audit runs twice: this checkout's pinned one, and
+Debian's older one (2.5), with which the peers' figures were taken. Beside their verdicts it measures how long
 ``playbooks/harden.yml`` takes on a host that has it all already.
 """
 
@@ -13,36 +14,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from tests.bench.audit.findings import Lynis, ReportError, SshAudit, read_lynis, read_ssh_audit
+from tests.bench.audit.auditors import Verdicts, audit
+from tests.bench.audit.findings import ReportError
 from tests.bench.report import Figure, write_report
-from tests.machines.machine import Machine
 from tools.controller.cache import BUILD
-from tools.controller.command import capture
 from tools.controller.failure import StageFailure
 from tools.demo.deployment import Deployment
 from tools.demo.playbook import play
 from tools.demo.throwaway import prepare_deployment, remove_deployment
 
 NAME = "assistant-audit"
-INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends lynis ssh-audit"
-LYNIS = "lynis audit system --quick --quiet --no-colors; cat /var/log/lynis-report.dat"
-SSH_AUDIT = "ssh-audit --no-colors 127.0.0.1"
-AUDIT_SECONDS = 600.0
-
-
-def audit(machine: Machine) -> tuple[Lynis, SshAudit]:
-    """Install both auditors on ``machine``, where they are missing, and run them.
-
-    Raises:
-        StageFailure: they cannot be installed.
-        ReportError: one of them came to no result.
-    """
-    status, said = capture(machine.as_root(f"apt-get update -qq && {INSTALL}"), AUDIT_SECONDS)
-    if status:
-        raise StageFailure(f"lynis and ssh-audit cannot be installed: {said[-1000:]}", "see apt's message")
-    # Both exit with more than 0 where they find something.
-    lynis = read_lynis(capture(machine.as_root(LYNIS), AUDIT_SECONDS)[1])
-    return lynis, read_ssh_audit(capture(machine.as_root(SSH_AUDIT), AUDIT_SECONDS)[1])
 
 
 def unchanged_runs(deployment: Deployment, count: int) -> list[float]:
@@ -62,23 +43,43 @@ def unchanged_runs(deployment: Deployment, count: int) -> list[float]:
     return seconds
 
 
-def table(before: tuple[Lynis, SshAudit], after: tuple[Lynis, SshAudit]) -> str:
+def figures_of(before: Verdicts, after: Verdicts) -> dict[str, Figure]:
+    """Return what the auditors said in numbers, by the names of ``build/bench/audit.json``."""
+    figures: dict[str, Figure] = {}
+    for when, said in (("_before", before), ("_after", after)):
+        # ssh_audit_fails without an ending is that after, and of the ssh-audit that the peers were measured with.
+        ending = "_before" if said is before else ""
+        figures[f"lynis_index{when}"] = said.lynis.index
+        figures[f"lynis_warnings{when}"] = len(said.lynis.warnings)
+        figures[f"lynis_suggestions{when}"] = len(said.lynis.suggestions)
+        figures[f"ssh_audit_fails{ending}"] = len(said.ssh_of_debian.fails)
+        figures[f"ssh_audit_warnings{ending}"] = len(said.ssh_of_debian.warnings)
+        figures[f"ssh_audit_pinned_fails{ending}"] = len(said.ssh.fails)
+        figures[f"ssh_audit_pinned_warnings{ending}"] = len(said.ssh.warnings)
+    return figures
+
+
+def table(before: Verdicts, after: Verdicts) -> str:
     """Lay out both verdicts side by side, and below them what is left."""
     rows: list[tuple[str, object, object]] = [
-        ("lynis, index of 100", before[0].index, after[0].index),
-        ("lynis, warnings", len(before[0].warnings), len(after[0].warnings)),
-        ("lynis, suggestions", len(before[0].suggestions), len(after[0].suggestions)),
-        ("ssh-audit, failures", len(before[1].fails), len(after[1].fails)),
-        ("ssh-audit, warnings", len(before[1].warnings), len(after[1].warnings)),
+        ("lynis, index of 100", before.lynis.index, after.lynis.index),
+        ("lynis, warnings", len(before.lynis.warnings), len(after.lynis.warnings)),
+        ("lynis, suggestions", len(before.lynis.suggestions), len(after.lynis.suggestions)),
+        ("ssh-audit 3.9, failures", len(before.ssh.fails), len(after.ssh.fails)),
+        ("ssh-audit 3.9, warnings", len(before.ssh.warnings), len(after.ssh.warnings)),
+        ("ssh-audit 2.5, failures", len(before.ssh_of_debian.fails), len(after.ssh_of_debian.fails)),
+        ("ssh-audit 2.5, warnings", len(before.ssh_of_debian.warnings), len(after.ssh_of_debian.warnings)),
     ]
-    lines = [f"{'':<22} before  after", *(f"{title:<22} {old!s:>6} {new!s:>6}" for title, old, new in rows)]
+    lines = [f"{'':<24} before  after", *(f"{title:<24} {old!s:>6} {new!s:>6}" for title, old, new in rows)]
     left: list[tuple[str, Mapping[str, str]]] = [
-        ("lynis warns", after[0].warnings),
-        ("lynis suggests", after[0].suggestions),
+        ("lynis warns", after.lynis.warnings),
+        ("lynis suggests", after.lynis.suggestions),
     ]
     for title, several in left:
         lines += [f"{title}: {test} {text}" for test, text in several.items()]
-    return "\n".join([*lines, *(f"ssh-audit: {line}" for line in after[1].fails + after[1].warnings)])
+    for title, said in (("ssh-audit 3.9", after.ssh), ("ssh-audit 2.5", after.ssh_of_debian)):
+        lines += [f"{title}: {line}" for line in said.fails + said.warnings]
+    return "\n".join([*lines, "docs/security.md answers each of these."])
 
 
 def main() -> int:
@@ -100,18 +101,9 @@ def main() -> int:
         if not options.keep:
             remove_deployment(NAME)
     print(table(before, after))
-    figures: dict[str, Figure] = {
-        "lynis_index_before": before[0].index,
-        "lynis_index_after": after[0].index,
-        "ssh_audit_fails_before": len(before[1].fails),
-        "ssh_audit_warnings_before": len(before[1].warnings),
-        "ssh_audit_fails": len(after[1].fails),
-        "ssh_audit_warnings": len(after[1].warnings),
-        "harden_second_run_s": statistics.median(seconds),
-    }
-    reports = {"before": before, "after": after}
-    found = {when: [asdict(one) for one in several] for when, several in reports.items()}
-    write_report("audit", figures, {"harden_seconds": seconds, **found})
+    figures = {**figures_of(before, after), "harden_second_run_s": statistics.median(seconds)}
+    verdicts = {"before": [asdict(before)], "after": [asdict(after)]}
+    write_report("audit", figures, {"harden_seconds": seconds, **verdicts})
     return 0
 
 

@@ -58,7 +58,7 @@ def test_sshd_takes_the_settings_over_a_cloud_images_own(tmp_path: Path) -> None
         "x11forwarding no",
         "allowtcpforwarding local",
         "permitemptypasswords no",
-        "maxauthtries 4",
+        "maxauthtries 3",
         "logingracetime 30",
         "clientaliveinterval 300",
         "port 22",
