@@ -58,7 +58,7 @@ def test_contents_and_rights_are_noticed(new_file: str) -> None:
     on_machine(f"echo one > {new_file}")
     assert ssh(f"{PROGRAM} check").returncode == 0
     on_machine(f"chmod 4755 {new_file}")
-    assert f"changed: {new_file} (rights)" in ssh(f"{PROGRAM} check").stdout
+    assert f"changed: {new_file} (rights" in ssh(f"{PROGRAM} check").stdout
 
 
 @pytest.fixture

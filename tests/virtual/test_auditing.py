@@ -153,5 +153,5 @@ def test_uninstalling_leaves_nothing_for_the_next_boot(machine: VirtualMachine, 
     assert on(machine, "find /etc/audit /etc/default/grub.d -name '*ai-assistant*' 2>/dev/null || true") == ""
     assert "audit=1" not in on(machine, "cat /boot/grub/grub.cfg")
     machine.reboot()
-    assert machine.ssh("pgrep auditd || pgrep sadc").returncode == 1
+    assert machine.ssh("pgrep -x auditd || pgrep -x sadc").returncode == 1
     assert on(machine, "systemctl is-system-running").strip() == "running"

@@ -107,3 +107,12 @@ def test_extra_rules_come_before_the_lock(tmp_path: Path) -> None:
 def test_sysstat_keeps_its_files_to_itself(tmp_path: Path) -> None:
     text = render("auditing", "sysstat.j2", tmp_path, {"auditing_sysstat_days": 9}).read_text()
     assert {"HISTORY=9", "UMASK=0027"} <= set(text.splitlines())
+
+
+def test_a_privileged_command_is_recorded_as_one(tmp_path: Path) -> None:
+    """The kernel records under the first rule that fits; su fits the one of other users, too."""
+    lines = rules(tmp_path, _auditing_look_result={"stdout_lines": ["/usr/bin/su"]})
+    privileged = [number for number, line in enumerate(lines) if line.endswith("-k privileged")]
+    emulation = [number for number, line in enumerate(lines) if line.endswith("-k user_emulation")]
+    assert len(privileged) == 1 and len(emulation) == 2
+    assert max(privileged) < min(emulation)
