@@ -23,7 +23,7 @@ def test_the_settings_reach_journald(tmp_path: Path) -> None:
         "journal_max_retention": "6day",
         "journal_rate_limit_interval": "7s",
         "journal_rate_limit_burst": 8,
-        "journal_forward_to_syslog": True,
+        "journal_forward_to_syslog": False,
         "journal_persistent": False,
         "journal_compress": False,
         "journal_seal": False,
@@ -41,7 +41,7 @@ def test_the_settings_reach_journald(tmp_path: Path) -> None:
         "MaxRetentionSec": "6day",
         "RateLimitIntervalSec": "7s",
         "RateLimitBurst": "8",
-        "ForwardToSyslog": "yes",
+        "ForwardToSyslog": "no",
     }
 
 
