@@ -78,7 +78,8 @@ molecule-letsencrypt: artifacts checkers  ## the proxy with a real ACME server (
 .PHONY: molecule-hardening
 molecule-hardening: artifacts checkers  ## harden.yml alone, a reboot, everything again; MACHINE_SUITE=bookworm, jammy, ...
 	@rm -f build/logs/molecule-verify.log
-	$(WITH_VENV) molecule test -s hardening || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
+	@# What molecule remembers of a machine, apart for each release.
+	MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/build/molecule/hardening-$${MACHINE_SUITE:-bookworm} $(WITH_VENV) molecule test -s hardening || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
 
 .PHONY: molecule-hardening-bullseye
 molecule-hardening-bullseye:  ## the same on Debian 11, whose PAM is that of Ubuntu 22.04

@@ -161,7 +161,7 @@ def _start(name: str, memory: str, folder: Path) -> None:
     command += [flag for capability in CAPABILITIES for flag in ("--cap-add", capability)]
     for option in ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"):
         command += ["--security-opt", option]
-    # An older systemd does not know that it is in a container unless it is told (systemd.io/CONTAINER_INTERFACE),
+    # An older systemd must be told that it is in a container (systemd.io/CONTAINER_INTERFACE),
     # and on a restart would leave the root file system read-only.
     command += ["--env", "container=docker"]
     command += ["--cgroupns=private", "--device-cgroup-rule", "a *:* rwm", "--stop-signal", "SIGRTMIN+3"]

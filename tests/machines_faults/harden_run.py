@@ -39,6 +39,8 @@ def harden_until(holds: str, *arguments: str) -> None:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        # Mitogen's connections belong to a session of their own.
+        subprocess.run(["pkill", "-9", "-f", f"ansible-playbook .*{INVENTORY}"], check=False)
     assert process.returncode == -signal.SIGKILL, "the run had ended before it was killed"
     # What Ansible left running on the host would go on without it: a cut connection ends that too.
     on_machine("pkill -9 -f '[a]nsible|[m]itogen' || true")

@@ -16,7 +16,7 @@ from tools.controller.rootfs import suite
 FEISHU_PORT = 8801
 TELEGRAM_PORT = 8802
 TELEGRAM_WEBHOOK_PATH = "/telegram/webhook"
-SUPPORTED_RELEASES = ("Ubuntu 22.04", "Debian 12")
+SUPPORTED_RELEASES = ("Ubuntu 22[.]04", "Debian 12")
 # Releases that the roles are tried on without being supported: Debian 11 has the PAM of Ubuntu 22.04.
 COMPATIBILITY_SUITES = {"bullseye": "Debian 11"}
 

@@ -14,7 +14,7 @@ module: text_files
 short_description: Write several text files, or lines of them, in one call
 description:
   - One task instead of one a file, which is what a second run's time goes into.
-  - Each file is either whole (content), edited (settings, lines) or absent. Owner and mode of an edited file stay.
+  - Each file is whole (content), edited (settings, lines) or absent. Owner and mode of an edited file stay.
 options:
   files:
     description: The files. An edited file that is not there is made.
@@ -27,13 +27,13 @@ options:
       settings: {description: Name to value. The last line of a name is set, its others go., type: dict}
       separator: {description: What stands between name and value., type: str, default: " = "}
       lines:
-        description: Lines by a pattern. The first match becomes the line, further ones go; without a line all go.
+        description: Lines by a pattern. The first match becomes the line, others go; without a line all go.
         type: list
         elements: dict
         suboptions:
           match: {description: A regular expression for whole lines., type: str, required: true}
           line: {description: The line., type: str}
-          after: {description: A regular expression; a new line goes below its first match, which must exist., type: str}
+          after: {description: A new line goes below the first match of this, which must exist., type: str}
       mode: {description: Octal mode of a whole file, and of one that is made., type: str, default: "0644"}
       absent: {description: Remove the file., type: bool, default: false}
       validate: {description: A program and its arguments; %s is the new file., type: list, elements: str}
@@ -54,8 +54,8 @@ changed_files: {description: Paths of the files written or removed., type: list,
 def with_setting(lines: list[str], name: str, line: str) -> list[str]:
     """Return ``lines`` with ``line`` for the setting ``name``.
 
-    It takes the place of the last line that sets the name, else that of the last one that is a setting commented out
-    (a name and one value: prose is left alone), else it goes to the end.
+    It takes the place of the last line that sets the name, else that of the last one that does so behind a #
+    (a name and one value; prose is left alone), else it goes to the end.
     """
     active = [n for n, old in enumerate(lines) if re.match(rf"\s*{re.escape(name)}(\s|=|$)", old)]
     commented = re.compile(rf"#\s*{re.escape(name)}\s*[\s=]\s*\S+\s*$")
@@ -154,14 +154,15 @@ def main() -> None:
         try:
             new = new_text(each, old)
         except ValueError as reason:
-            module.fail_json(msg=f"{each['path']}: {reason}. Was it edited by hand? Restore it from its package.")
+            module.fail_json(msg=f"{each['path']}: {reason}. Restore it from its package.")
         state = os.stat(path) if old is not None else None
         mode = int(each["mode"], 8) if whole or state is None else state.st_mode & 0o7777
         owned = state is None or not whole or (state.st_uid, state.st_gid) == (os.geteuid(), os.getegid())
         if new == old and owned and (state is None or state.st_mode & 0o7777 == mode):
             continue
         changed.append(each["path"])
-        diffs.append({"before": old or "", "after": new or "", "before_header": each["path"], "after_header": each["path"]})
+        header = {"before_header": each["path"], "after_header": each["path"]}
+        diffs.append({"before": old or "", "after": new or "", **header})
         if module.check_mode:
             continue
         if new is None:

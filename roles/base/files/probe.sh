@@ -1,7 +1,8 @@
 #!/bin/sh
 # Reads what base must know of a host, and prints "kind|...". It works on a full disk, where a module of Ansible does not, and
-# changes nothing. The variables timezone and minimum (MiB) come before it.
+# changes nothing. What comes before it sets the variables timezone and minimum (MiB).
 # Kinds: memory, timezone, room, lock, unfinished, clock
+# shellcheck disable=SC2154 # see above
 
 for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
     [ -r "$file" ] && echo "memory|$(cat "$file")"
@@ -35,7 +36,7 @@ for path in ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/
         seen.add(pid)
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
-                command = file.read().replace(b"\0", b" ").decode(errors="replace").replace("|", " ").strip()
+                command = " ".join(file.read().replace(b"\0", b" ").decode(errors="replace").replace("|", " ").split())
         except OSError:
             command = "a program of another container"
         print(f"lock|{path}|{pid}|{command[:200]}")

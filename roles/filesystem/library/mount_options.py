@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -13,11 +14,12 @@ DOCUMENTATION = r"""
 module: mount_options
 short_description: Give folders restricting mount options, through fstab, and at once
 description:
-  - A folder without a file system of its own gets a line in a marked block at the end of fstab. It is a tmpfs, or a bind mount of
-    the folder onto itself.
-  - A line that an operator wrote stays; missing options are added to it, or reported. What a unit or a container's
-    engine mounted is given the options now and reported.
-  - A tmpfs is given a copy of what the folder holds. Where a program uses the folder, it is a bind mount until the next boot.
+  - A folder without a file system of its own gets a line in a marked block at the end of fstab. It is a
+    tmpfs, or a bind mount of the folder onto itself.
+  - A line that an operator wrote stays; missing options are added to it, or reported. What a unit or a
+    container's engine mounted is given the options now and reported.
+  - A tmpfs is given a copy of what the folder holds. Where a program uses the folder, it is a bind mount
+    until the next boot.
 options:
   mounts:
     description: The folders.
@@ -26,11 +28,11 @@ options:
     required: true
     suboptions:
       path: {description: The folder., type: path, required: true}
-      kind: {description: How to mount it where nothing does., type: str, choices: [tmpfs, bind, api], required: true}
+      kind: {description: How it is mounted where nothing does it., type: str, required: true}
       options: {description: The options that it must have., type: list, elements: str, required: true}
-      size: {description: Size of a tmpfs, type: str}
+      size: {description: Size of a tmpfs., type: str}
   operator_lines: {description: Add missing options to an operator's lines., type: bool, default: true}
-  state: {description: absent removes the block and leaves mounts until the next boot., type: str, default: present}
+  state: {description: absent removes the block, not the mounts., type: str, default: present}
   fstab: {description: The file., type: path, default: /etc/fstab}
 author: [AI assistant maintainers]
 """
@@ -44,7 +46,32 @@ RETURN = r"""
 notes: {description: What was left out or put off, and why., type: list, returned: always}
 done: {description: What was written and mounted., type: list, returned: always}
 """
+
+
+@dataclass
+class Plan:
+    """What fstab shall hold, and what is put in force.
+
+    Attributes:
+        lines: the operator's lines, options added.
+        block: the role's own.
+        notes: what is left out, and why.
+        force: the folders with the options that they get now.
+    """
+
+    lines: list[str]
+    block: list[str]
+    notes: list[str]
+    force: list[dict]
+
+
 BEGIN, END = "# BEGIN ai-assistant (role filesystem)", "# END ai-assistant (role filesystem)"
+UNITS = (
+    "/etc/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
 OPPOSITES = {"noexec": "exec", "nosuid": "suid", "nodev": "dev"}
 FLAGS = {"ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime", "nosymfollow"}
 # A boot goes on where one fails, and waits for it where it does not.
@@ -91,12 +118,11 @@ def operator_entry(lines: list[str], path: str) -> int | None:
 
 def merge(line: str, options: list[str]) -> tuple[str, list[str]]:
     """Return the line with the missing options, and those whose opposite the operator asked for."""
-    found = re.match(r"(\s*\S+\s+\S+\s+\S+\s+)(\S+)(.*)", line)
-    assert found
-    present = found[2].split(",")
+    before, word, rest = re.findall(r"(\s*\S+\s+\S+\s+\S+\s+)(\S+)(.*)", line)[0]
+    present = word.split(",")
     refused = [each for each in options if OPPOSITES.get(each) in present]
     missing = [each for each in options if each not in present and each not in refused]
-    return f"{found[1]}{','.join(present + missing)}{found[3]}", refused
+    return f"{before}{','.join(present + missing)}{rest}", refused
 
 
 def live_mounts(text: str) -> dict[str, tuple[set[str], str]]:
@@ -116,7 +142,7 @@ def may_mount() -> bool:
 
 
 def users(path: str, proc: str = "/proc") -> list[str]:
-    """Return the programs that would miss the folder: with an open file, a working folder or a socket in it."""
+    """Return the programs that would miss the folder: with an open file, their place or a socket in it."""
     inside, found = re.compile(rf"{re.escape(path)}/(?!systemd-private-)"), set()
     for number in filter(str.isdigit, os.listdir(proc)):
         links = [f"{proc}/{number}/cwd"]
@@ -128,32 +154,51 @@ def users(path: str, proc: str = "/proc") -> list[str]:
         except OSError:
             continue  # it has ended
     with open(f"{proc}/net/unix", encoding="utf-8") as stream:
-        found |= {f"socket {words[7]}" for words in map(str.split, stream) if len(words) > 7 and inside.match(words[7])}
+        sockets = [words[7] for words in map(str.split, stream) if len(words) > 7]
+    found |= {f"socket {name}" for name in sockets if inside.match(name)}
     return sorted(found)
 
 
-def plan(module: AnsibleModule, lines: list[str], live: dict, old: list[str]) -> tuple[list[str], list[str], list[str]]:
-    """Return the operator's lines with options added, the lines of the block, and notes."""
-    block, notes = [], []
-    for mount in module.params["mounts"]:
+def foreign(mount: dict, live_type: str, units: tuple[str, ...] = UNITS) -> bool:
+    """Return whether something else than fstab mounts the folder, as a unit or a container's engine does."""
+    path, kind = mount["path"], mount["kind"]
+    if kind == "api" or os.stat(path).st_dev == os.stat(os.path.dirname(path)).st_dev:
+        return False  # part of its parent's file system: nothing more than a bind mount
+    name = path.strip("/").replace("/", "-") + ".mount"
+    return (
+        kind == "bind" or live_type != "tmpfs" or any(os.path.exists(f"{folder}/{name}") for folder in units)
+    )
+
+
+def plan(params: dict, lines: list[str], live: dict) -> Plan:
+    """Return what fstab shall hold and which options are put in force."""
+    result = Plan(lines, [], [], [])
+    for mount in params["mounts"]:
         path, wanted = mount["path"], mount["options"]
-        number = operator_entry(lines, path)
+        named = f"{','.join(wanted)} on {path}"
+        number = operator_entry(result.lines, path)
         if os.path.islink(path) or not os.path.isdir(path):
-            notes.append(f"mount options of {path}: it is no folder of its own")
-        elif number is not None:
-            merged, refused = merge(lines[number], wanted)
+            result.notes.append(f"{named}: it is no folder of its own")
+            continue
+        if number is not None:
+            merged, refused = merge(result.lines[number], wanted)
             if refused:
-                notes.append(f"{','.join(refused)} on {path}: its line in /etc/fstab asks for the opposite")
-            if merged != lines[number]:
-                if module.params["operator_lines"]:
-                    lines = [*lines[:number], merged, *lines[number + 1 :]]
-                else:
-                    notes.append(f"{','.join(wanted)} on {path}: its line in /etc/fstab is yours; add them there")
-        elif path in live and mount["kind"] != "api" and not any(line.split()[1] == path for line in old):
-            notes.append(f"{','.join(wanted)} on {path} after a boot: it is mounted, but not by /etc/fstab; add them where it is")
+                result.notes.append(
+                    f"{','.join(refused)} on {path}: its line in /etc/fstab asks for the opposite"
+                )
+            if merged != result.lines[number] and not params["operator_lines"]:
+                result.notes.append(f"{named}: its line in /etc/fstab is yours; add them there")
+                continue
+            result.lines = [*result.lines[:number], merged, *result.lines[number + 1 :]]
+            wanted = [each for each in wanted if each not in refused]
+        elif path in live and foreign(mount, live[path][1]):
+            result.notes.append(
+                f"{named} after a boot: something else than /etc/fstab mounts it; add them there"
+            )
         else:
-            block.append(own_line(mount))
-    return lines, block, notes
+            result.block.append(own_line(mount))
+        result.force.append({**mount, "options": wanted})
+    return result
 
 
 def write(module: AnsibleModule, path: str, text: str) -> None:
@@ -183,7 +228,7 @@ class Live:
             status, out, err = self.module.run_command(command)
             if status:
                 self.module.fail_json(
-                    msg=f"{' '.join(command)} failed: {(err or out).strip()}. fstab is written; look with findmnt, mend it, "
+                    msg=f"{' '.join(command)} failed: {(err or out).strip()}. look with findmnt, mend it, "
                     "and run this again, or leave the folder out of the role's variables."
                 )
 
@@ -198,16 +243,23 @@ class Live:
             elif not busy:
                 self.run(f"mounted {path}", ["sh", "-c", REPLACE, "sh", path, line.split()[3]])
             else:
-                self.notes.append(f"a tmpfs on {path} before the next boot: {', '.join(busy[:3])} uses it (the options hold already)")
+                who = ", ".join(busy[:3])
+                self.notes.append(
+                    f"a tmpfs on {path} before the next boot: {who} uses it (the options hold already)"
+                )
                 options = f"remount,bind,{','.join(wanted)}"
                 self.run(f"bound {path}", ["mount", "--bind", path, path], ["mount", "-o", options, path])
         elif there is not None:
             lacking = [each for each in wanted if each not in there[0]]
             if lacking:
                 flags = sorted((there[0] & FLAGS) | set(wanted))
-                self.run(f"{path}: {','.join(lacking)}", ["mount", "-o", f"remount,bind,{','.join(flags)}", path])
+                options = f"remount,bind,{','.join(flags)}"
+                self.run(f"{path}: {','.join(lacking)}", ["mount", "-o", options, path])
+            if mount["kind"] == "tmpfs" and line is not None and there[1] != "tmpfs":
+                self.notes.append(f"a tmpfs on {path} before the next boot (the options hold already)")
             if resized and there[1] == "tmpfs":
-                self.run(f"{path}: size {mount['size']}", ["mount", "-o", f"remount,size={mount['size']}", path])
+                size = f"size={mount['size']}"
+                self.run(f"{path}: {size}", ["mount", "-o", f"remount,{size}", path])
 
 
 def main() -> None:
@@ -229,32 +281,35 @@ def main() -> None:
     )
     fstab, present = module.params["fstab"], module.params["state"] == "present"
     if present and not may_mount():
-        note = "mount options of " + ", ".join(each["path"] for each in module.params["mounts"])
-        module.exit_json(changed=False, done=[], notes=[f"{note}: this container may not mount (no CAP_SYS_ADMIN)"])
+        folders = ", ".join(each["path"] for each in module.params["mounts"])
+        why = "this container may not mount (no CAP_SYS_ADMIN)"
+        module.exit_json(changed=False, done=[], notes=[f"mount options of {folders}: {why}"])
     old = ""
     if os.path.exists(fstab):
         with open(fstab, encoding="utf-8") as stream:
             old = stream.read()
     live = Live(module)
     lines, old_block = without_block(old.splitlines())
-    block: list[str] = []
+    made = Plan(lines, [], [], [])
     if present:
-        lines, block, live.notes = plan(module, lines, live.mounts, old_block)
-    new = "\n".join([*lines, *([BEGIN, *block, END] if block else [])]) + "\n"
+        made = plan(module.params, lines, live.mounts)
+        live.notes = made.notes
+    new = "\n".join([*made.lines, *([BEGIN, *made.block, END] if made.block else [])]) + "\n"
     written = new.split() != old.split()
     if written and not module.check_mode:
         write(module, fstab, new)
     if written and os.path.isdir("/run/systemd/system") and fstab == "/etc/fstab":
         live.run("read fstab", ["systemctl", "daemon-reload"])
-    for each in module.params["mounts"] if present and fstab == "/etc/fstab" else []:
-        line = own_line(each) if own_line(each) in block else None
+    for each in made.force if fstab == "/etc/fstab" else []:
+        line = own_line(each) if own_line(each) in made.block else None
         live.force(each, line, resized=line is not None and bool(old_block) and line not in old_block)
     header = {"before_header": fstab, "after_header": fstab}
+    text = {"before": old, "after": new, **header} if written else {}
     module.exit_json(
         changed=written or bool(live.done),
         done=live.done,
         notes=live.notes,
-        diff=[{"before": old if written else "", "after": new if written else "", **header}, {"prepared": "\n".join(live.done)}],
+        diff=[text, {"prepared": "\n".join(live.done)}],
     )
 
 

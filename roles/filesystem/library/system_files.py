@@ -16,8 +16,8 @@ module: system_files
 short_description: Take permissions from files of the system, in a way that upgrades keep
 description:
   - A mode is the most that is allowed; a file that allows less stays as it is. A missing file is skipped.
-  - A file that a package brings is given its mode through dpkg-statoverride, also before the package comes. An override
-    that is there already is an operator's and stays.
+  - A file that a package brings is given its mode through dpkg-statoverride, also before the package comes.
+    An override that is there already is an operator's and stays.
 options:
   files:
     description: The files.
@@ -60,7 +60,7 @@ def overridden(path: str = OVERRIDES) -> set[str]:
 
 
 def program_files(names: list[str], folders: tuple[str, ...] = FOLDERS) -> list[str]:
-    """Return the real files behind the names, with versions and machine names: gcc, gcc-12, x86_64-linux-gnu-gcc-12."""
+    """Return the real files behind the names, with versions and machine names: x86_64-linux-gnu-gcc-12."""
     found = set()
     for folder in folders:
         for name in names:
@@ -196,7 +196,8 @@ def main() -> None:
     programs = {"group": "root", "override": True, "content": None, "folder": False}
     gone = module.params["programs_state"] == "absent"
     mode = "0755" if gone else "0750"
-    several = [{**programs, "path": path, "mode": mode, "absent": gone} for path in program_files(module.params["programs"])]
+    found = program_files(module.params["programs"])
+    several = [{**programs, "path": path, "mode": mode, "absent": gone} for path in found]
     for each in [*module.params["files"], *several]:
         files.apply(each)
     module.exit_json(changed=bool(files.changed), changed_files=files.changed, diff=files.diffs)

@@ -47,7 +47,7 @@ def figures_of(before: Verdicts, after: Verdicts) -> dict[str, Figure]:
     """Return what the auditors said in numbers, by the names of ``build/bench/audit.json``."""
     figures: dict[str, Figure] = {}
     for when, said in (("_before", before), ("_after", after)):
-        # ssh_audit_fails without an ending is that after, and of the ssh-audit that the peers were measured with.
+        # ssh_audit_fails without an ending is the figure after, by the version that the peers were seen by.
         ending = "_before" if said is before else ""
         figures[f"lynis_index{when}"] = said.lynis.index
         figures[f"lynis_warnings{when}"] = len(said.lynis.warnings)

@@ -55,7 +55,7 @@ def test_a_release_that_is_only_tried_is_admitted_on_its_machine_alone(
     assert "base_supported_releases" not in _inventory(deployment)
     monkeypatch.setenv("MACHINE_SUITE", "bullseye")
     deployment.write_inventory(Artifacts("base:1", Path("b.tar"), Path("wheels"), Path("m.gguf")))
-    assert _inventory(deployment)["base_supported_releases"] == ["Ubuntu 22.04", "Debian 12", "Debian 11"]
+    assert _inventory(deployment)["base_supported_releases"] == ["Ubuntu 22[.]04", "Debian 12", "Debian 11"]
 
 
 def test_the_vault_file_is_for_its_owner_only(deployment: Deployment) -> None:
