@@ -58,7 +58,7 @@ print(*map(enter, passwords))
 # Moves every record of the tally so that the last is AGE seconds old, tries su, says how long that took.
 _AGED_SU = """
 import struct, subprocess, sys, time
-account, password, age = sys.argv[1], sys.argv[2], int(sys.argv[3])
+account, password, age, program = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:]
 path = "/var/run/faillock/" + account
 data = bytearray(open(path, "rb").read())
 times = [struct.unpack_from("=Q", data, at + 56)[0] for at in range(0, len(data), 64)]
@@ -67,8 +67,7 @@ for at, old in zip(range(0, len(data), 64), times):
     struct.pack_into("=Q", data, at + 56, now - age - (max(times) - old))
 with open(path, "r+b") as file:
     file.write(data)
-words = ["setpriv", "--reuid=65534", "--clear-groups", "su", account, "-c", "true"]
-done = subprocess.run(words, input=password + "\\n", text=True, capture_output=True)
+done = subprocess.run(program, input=password + "\\n", text=True, capture_output=True)
 print("in" if done.returncode == 0 else "out", int(time.time()) - now)
 """
 
@@ -84,9 +83,24 @@ def succeeds(command: str) -> bool:
     return on_machine(f"({command}) >/dev/null 2>&1; echo $?").split()[-1] == "0"
 
 
+def _su_to(account: str) -> list[str]:
+    """Return how the operator, who may use su and is asked for a password, becomes an account."""
+    operator = SSH["user"]
+    return [
+        "setpriv",
+        f"--reuid={operator}",
+        f"--regid={operator}",
+        "--init-groups",
+        "su",
+        account,
+        "-c",
+        "true",
+    ]
+
+
 def su(account: str, *passwords: str) -> list[bool]:
-    """Become the account as user nobody, who is asked, with one password after another."""
-    become = f"setpriv --reuid=65534 --clear-groups su {account} -c true >/dev/null 2>&1"
+    """Become the account as the operator, with one password after another."""
+    become = f"{shlex.join(_su_to(account))} >/dev/null 2>&1"
     tries = "; ".join(f"echo {shlex.quote(password)} | {become}; echo $?" for password in passwords)
     return [status == "0" for status in on_machine(tries).split()]
 
@@ -106,7 +120,8 @@ def login(account: str, *passwords: str) -> list[bool]:
 
 def fail(account: str, times: int) -> None:
     """Let a stranger on the host fail at an account so many times, at once; PAM makes each wait."""
-    become = f"echo wrong | setpriv --reuid=65534 --clear-groups su {account} -c true"
+    stranger = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    become = f"echo wrong | {stranger} su {account} -c true"
     on_machine(f"for i in $(seq {times}); do ({become}) >/dev/null 2>&1 & done; wait")
     assert failures(account) == times
 
@@ -117,7 +132,7 @@ def su_when_last_failure_was(account: str, password: str, age: int) -> tuple[boo
     Returns:
         Whether it was let in, and how many seconds later than ``age`` that was at most.
     """
-    answer, late = _python(_AGED_SU, account, password, str(age)).split()
+    answer, late = _python(_AGED_SU, account, password, str(age), *_su_to(account)).split()
     return answer == "in", int(late)
 
 

@@ -45,7 +45,7 @@ in_place() {
         once common-auth 'auth[[:space:]]+\[default=die\][[:space:]]+pam_faillock\.so authfail' &&
         once common-auth 'auth[[:space:]]+optional[[:space:]]+pam_faillock\.so authsucc' &&
         once common-account 'account[[:space:]]+required[[:space:]]+pam_faillock\.so' &&
-        once common-auth 'auth[[:space:]].*pam_(unix|sss)\.so.*' &&
+        grep -qE '^auth[[:space:]].*pam_unix\.so' "$pam/common-auth" &&
         grep -qE '^auth[[:space:]]+requisite[[:space:]]+pam_deny\.so' "$pam/common-auth"
 }
 become_root() {
@@ -59,7 +59,7 @@ root_before=no sudo_before=no
 become_root && root_before=yes
 use_sudo && sudo_before=yes
 
-pam-auth-update --package --enable "$@" || :
+pam-auth-update --package --enable "$@" || exit 1
 if ! in_place; then
     [ "$mode" = overwrite ] || exit 3
     stamp=$(date -u +%Y%m%dT%H%M%SZ)
