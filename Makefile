@@ -85,6 +85,15 @@ molecule-hardening: artifacts checkers  ## harden.yml alone, a reboot, everythin
 molecule-hardening-bullseye:  ## the same on Debian 11, whose PAM is that of Ubuntu 22.04
 	@MACHINE_SUITE=bullseye $(MAKE) molecule-hardening
 
+.PHONY: faults
+faults: artifacts checkers  ## accidents while harden.yml runs, on a bare machine that stays: MACHINE_NAME=assistant-faults
+	@$(PYTHON) -m tools.demo machine --name $(or $(MACHINE_NAME),assistant-faults)
+	DEMO_INFO=build/machines/$(or $(MACHINE_NAME),assistant-faults)/info.json $(PYTEST) tests/machines_faults
+
+.PHONY: virtual
+virtual: venv  ## auditd and accounting on a virtual machine with a kernel of its own (qemu's emulation, 15 minutes)
+	VIRTUAL=1 $(PYTEST) tests/virtual
+
 .PHONY: verify-reboot
 verify-reboot: export DEMO_INFO := build/machines/$(DEMO_NAME)/info.json
 verify-reboot: artifacts checkers  ## the demo's machine: conversation, SSH, firewall and Docker, before and after a reboot
