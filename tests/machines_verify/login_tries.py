@@ -119,9 +119,8 @@ def login(account: str, *passwords: str) -> list[bool]:
 
 
 def fail(account: str, times: int) -> None:
-    """Let a stranger on the host fail at an account so many times, at once; PAM makes each wait."""
-    stranger = "setpriv --reuid=65534 --regid=65534 --clear-groups"
-    become = f"echo wrong | {stranger} su {account} -c true"
+    """Fail at an account so many times by su, at once; PAM makes each wait."""
+    become = f"echo wrong | {shlex.join(_su_to(account))}"
     on_machine(f"for i in $(seq {times}); do ({become}) >/dev/null 2>&1 & done; wait")
     assert failures(account) == times
 

@@ -15,12 +15,17 @@ INVENTORY = Path(os.environ["DEMO_INFO"]).parent / "inventory"
 OLD, SHORT, LONG = "An-Old-Pass-Phrase-17", "Sh0rt-Pass!", "Another-Pass-Phrase-42"
 
 
-def _make(name: str) -> None:
-    on_machine(f"useradd --create-home --shell /bin/bash {name} && echo {name}:{OLD} | chpasswd")
-
-
 def _remove(name: str) -> None:
-    on_machine(f"faillock --user {name} --reset; userdel --remove {name} 2>/dev/null; true")
+    # A later account of that name must begin without this one's failures and passwords.
+    on_machine(
+        f"faillock --user {name} --reset; userdel --remove {name} 2>/dev/null;"
+        f" sed -i '/^{name}:/d' /etc/security/opasswd; true"
+    )
+
+
+def _make(name: str) -> None:
+    _remove(name)
+    on_machine(f"useradd --create-home --shell /bin/bash {name} && echo {name}:{OLD} | chpasswd")
 
 
 @pytest.fixture
@@ -114,7 +119,7 @@ def test_su_is_for_the_group_alone(account: str) -> None:
     try:
         attempt = f"echo {OLD} | runuser -u {account} -- su {other} -c 'id -un' 2>&1; true"
         assert other not in on_machine(attempt).splitlines()
-        assert on_machine(f"faillock --user {other} | grep -c ' V'; true").strip() == "0"
+        assert on_machine(f"faillock --user {other} | grep -c ' V$'; true").strip() == "0"
         on_machine(f"usermod --append --groups sudo {account}")
         assert other in on_machine(attempt)
     finally:

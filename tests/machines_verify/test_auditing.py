@@ -6,10 +6,10 @@ import uuid
 
 import pytest
 
-from tests.machines_verify.machine_access import on_machine, ssh
+from tests.machines_verify.machine_access import on_machine, run_as_root
 
 # systemd-detect-virt --container ends with 0 in a container.
-IN_CONTAINER = ssh("systemd-detect-virt --quiet --container").returncode == 0
+IN_CONTAINER = run_as_root("systemd-detect-virt --quiet --container").returncode == 0
 own_kernel = pytest.mark.skipif(
     IN_CONTAINER, reason="a container has neither an audit nor accounting of its own"
 )
@@ -27,8 +27,8 @@ def test_sysstat_records_and_keeps_it_to_itself() -> None:
 
 @pytest.mark.skipif(not IN_CONTAINER, reason="this machine has a kernel of its own")
 def test_a_container_gets_nothing_that_cannot_run_there() -> None:
-    assert ssh("dpkg-query -W -f '${Status}' auditd | grep -q '^install ok'").returncode != 0
-    assert ssh("dpkg-query -W -f '${Status}' acct | grep -q '^install ok'").returncode != 0
+    assert run_as_root("dpkg-query -W -f '${Status}' auditd | grep -q '^install ok'").returncode != 0
+    assert run_as_root("dpkg-query -W -f '${Status}' acct | grep -q '^install ok'").returncode != 0
     assert "auditd" not in on_machine("systemctl list-units --failed --no-legend --plain")
 
 
@@ -38,7 +38,7 @@ def test_the_kernel_has_every_rule_and_they_are_locked() -> None:
     assert int(loaded) > 40
     assert loaded == on_machine("grep -c '^-[aAw] ' /etc/audit/audit.rules").strip()
     assert "enabled 2" in on_machine("auditctl -s")
-    assert "immutable mode" in ssh("auditctl -D").stderr
+    assert "immutable mode" in run_as_root("auditctl -D").stderr
 
 
 @own_kernel

@@ -22,15 +22,28 @@ def _refused(run: SiteRun, words: list[str]) -> None:
 
 
 @pytest.fixture
-def full_disk() -> Iterator[None]:
-    on_machine("mount -t tmpfs -o size=24m tmpfs /tmp; dd if=/dev/zero of=/tmp/fill bs=1M 2>/dev/null; true")
-    assert on_machine("df --output=avail /tmp | tail -n 1").strip() == "0"
-    yield
+def filled(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A /tmp of 24 MiB with so many of them free."""
+    free: int = request.param
+    on_machine("mount -t tmpfs -o size=24m tmpfs /tmp")
+    on_machine(f"dd if=/dev/zero of=/tmp/fill bs=1M count={24 - free} 2>/dev/null; true")
+    assert on_machine("df -m --output=avail /tmp | tail -n 1").strip() == str(free)
+    yield free
     on_machine("umount /tmp")
 
 
-def test_a_full_disk_is_named_with_what_to_do(full_disk: None) -> None:
-    _refused(run_site(INVENTORY), ["/tmp has 0 MiB free", "base_minimum_free_mb", "apt-get clean"])
+@pytest.mark.parametrize("filled", [12], indirect=True, ids=["little room"])
+def test_too_little_room_is_named_with_what_to_do(filled: int) -> None:
+    _refused(run_site(INVENTORY), [f"/tmp has {filled} MiB free", "base_minimum_free_mb", "apt-get clean"])
+
+
+@pytest.mark.parametrize("filled", [0], indirect=True, ids=["none"])
+def test_a_full_disk_is_named_before_ansible_needs_room(filled: int) -> None:
+    run = run_site(INVENTORY)
+    assert run.status != 0
+    assert run.changed == 0
+    for words in ("is full: /tmp", "not even Ansible", "apt-get clean", "example"):
+        assert words in run.said, run.output[-3000:]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.machines_verify.machine_access import eventually, on_machine, ssh
+from tests.machines_verify.machine_access import eventually, on_machine, run_as_root
 
 PROGRAM = "/usr/local/sbin/ai-assistant-integrity"
 UNIT = "ai-assistant-integrity.service"
@@ -30,7 +30,7 @@ def new_file() -> Iterator[str]:
 def _check() -> tuple[str, str]:
     """Run the timer's unit; return its result, and what it wrote to the journal with the priority warning."""
     since = on_machine("date +%s").strip()
-    ssh(f"systemctl start {UNIT}")
+    run_as_root(f"systemctl start {UNIT}")
     on_machine("journalctl --sync")
     result = on_machine(f"systemctl show --property=Result --value {UNIT}").strip()
     # systemd's own lines about a failed unit have another identifier.
@@ -54,11 +54,11 @@ def test_a_new_file_fails_the_unit_until_it_is_accepted(new_file: str) -> None:
 def test_contents_and_rights_are_noticed(new_file: str) -> None:
     on_machine(f"echo one > {new_file} && {PROGRAM} accept")
     on_machine(f"echo two > {new_file}")
-    assert f"changed: {new_file} (contents)" in ssh(f"{PROGRAM} check").stdout
+    assert f"changed: {new_file} (contents)" in run_as_root(f"{PROGRAM} check").stdout
     on_machine(f"echo one > {new_file}")
-    assert ssh(f"{PROGRAM} check").returncode == 0
+    assert run_as_root(f"{PROGRAM} check").returncode == 0
     on_machine(f"chmod 4755 {new_file}")
-    assert f"changed: {new_file} (rights" in ssh(f"{PROGRAM} check").stdout
+    assert f"changed: {new_file} (rights" in run_as_root(f"{PROGRAM} check").stdout
 
 
 @pytest.fixture
@@ -79,11 +79,11 @@ def package() -> Iterator[str]:
 def test_a_package_explains_its_files_and_nothing_else(package: str) -> None:
     time.sleep(1)  # dpkg's lists and the database have their times in whole seconds
     on_machine(f"dpkg --install {package}")
-    done = ssh(f"{PROGRAM} check")
+    done = run_as_root(f"{PROGRAM} check")
     assert done.returncode == 0, done.stdout
     assert "installed or upgraded were: integrity-test" in done.stdout
     on_machine("echo other > /usr/share/integrity-test/data")
-    done = ssh(f"{PROGRAM} check")
+    done = run_as_root(f"{PROGRAM} check")
     assert done.returncode == 1 and "added: /usr/share/integrity-test/data" in done.stdout
 
 
@@ -91,12 +91,12 @@ def test_the_timers_are_the_only_owners() -> None:
     timers = on_machine("systemctl list-timers --all --no-legend --no-pager")
     assert "ai-assistant-integrity.timer" in timers and "ai-assistant-malware.timer" in timers
     assert "dailyaidecheck" not in timers
-    assert ssh("test -x /etc/cron.daily/aide").returncode != 0
+    assert run_as_root("test -x /etc/cron.daily/aide").returncode != 0
 
 
 def test_nobody_else_reads_the_database() -> None:
     assert on_machine("stat -c %a /var/lib/aide/aide.db").strip() == "600"
-    assert ssh("setpriv --reuid=65534 --clear-groups cat /var/lib/aide/aide.db").returncode != 0
+    assert run_as_root("setpriv --reuid=65534 --clear-groups cat /var/lib/aide/aide.db").returncode != 0
 
 
 @pytest.mark.slow
