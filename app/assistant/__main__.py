@@ -1,4 +1,4 @@
-"""The command line: ``python -m assistant check``, ``healthcheck`` and ``capacity``."""
+"""The command line: ``python -m assistant check``, ``healthcheck``, ``capacity`` and ``inbox``."""
 
 import argparse
 import os
@@ -65,6 +65,46 @@ def _add_capacity(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--json", action="store_true", help="one JSON object; bytes and seconds")
 
 
+def _count(value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise argparse.ArgumentTypeError(f"{value} is no whole number from 1 on")
+    return int(value)
+
+
+def _add_inbox(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "inbox", help="messages and replies that wait or were given up; safe beside a live service"
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    listing = actions.add_parser("list", help="what was given up, or waits; nothing personal is shown")
+    listing.add_argument(
+        "--state",
+        choices=("waiting", "working", "given-up", "discarded", "all"),
+        default="given-up",
+        help="which ones (default: %(default)s); all is all but those that are done",
+    )
+    listing.add_argument(
+        "--limit", type=_count, default=50, help="at most so many, the oldest (default: %(default)s)"
+    )
+    listing.add_argument("--json", action="store_true", help="one JSON object; ages in seconds")
+    show = actions.add_parser("show", help="everything about one of them, without what is personal")
+    show.add_argument("id", metavar="ID", help="as list shows it, for example inbox-12 or outbox-7")
+    show.add_argument(
+        "--text",
+        action="store_true",
+        help="also the text and the ids of people: personal, keep it out of logs",
+    )
+    for name, help_text in (
+        ("retry", "put back what was given up, to be answered or sent"),
+        ("discard", "mark what was given up as discarded: it is kept and no longer counted"),
+    ):
+        action = actions.add_parser(name, help=help_text)
+        action.add_argument("ids", metavar="ID", nargs="*", help="for example inbox-12 or outbox-7")
+        action.add_argument("--all", action="store_true", help="everything that was given up")
+        if name == "discard":
+            action.add_argument("--yes", action="store_true", help="really do it")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m assistant", description=__doc__)
@@ -75,12 +115,17 @@ def main(arguments: list[str] | None = None) -> int:
         "--url", default="http://127.0.0.1:8000/readyz", help="what to ask (default: %(default)s)"
     )
     _add_capacity(commands)
+    _add_inbox(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "capacity":
         # Imported here: the health check, every ten seconds, has no use for numpy.
         from assistant.capacity import run
 
         return run(chosen)
+    if chosen.command == "inbox":
+        from assistant.inbox_command import run as run_inbox
+
+        return run_inbox(chosen)
     return check() if chosen.command == "check" else healthcheck(chosen.url)
 
 

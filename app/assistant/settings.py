@@ -188,6 +188,28 @@ def normalise_database_url(value: str) -> str:
     raise ValueError("must begin with sqlite:/// or postgresql://")
 
 
+def load_database_url(environ: Mapping[str, str] | None = None) -> str:
+    """Return the database's address alone, for commands that need no model and no channel.
+
+    Args:
+        environ: the environment; None for the process's own.
+
+    Raises:
+        SettingsError: one line that names the setting, what is wrong and an example.
+    """
+    environ = os.environ if environ is None else environ
+    name = f"{PREFIX}DATABASE_URL"
+    try:
+        secret = read_secrets(Path(environ.get(f"{PREFIX}SECRETS_DIR", "/run/secrets"))).get("database_url")
+    except SecretFilesError as error:
+        raise SettingsError(str(error)) from None
+    value = secret or environ.get(name) or Settings.model_fields["database_url"].default
+    try:
+        return normalise_database_url(value)
+    except ValueError as error:
+        raise _complete("database_url" if secret else name, str(error)) from None
+
+
 def _complete(name: str, problem: str) -> SettingsError:
     example = EXAMPLES.get(name)
     return SettingsError(f"{name}: {problem}" + (f" (example: {name}={example})" if example else ""))

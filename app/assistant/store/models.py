@@ -7,7 +7,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # SQLite counts upwards by itself only for INTEGER primary keys.
 Id = BigInteger().with_variant(Integer(), "sqlite")
-PENDING, DONE, DEAD = "pending", "done", "dead"
+# A row is dead when it was given up, and discarded when an operator has decided to leave it at that.
+PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"
 
 
 class Base(DeclarativeBase):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 from assistant.store.database import Database
 from assistant.store.models import (
     DEAD,
+    DISCARDED,
     DONE,
     PENDING,
     Conversation,
@@ -158,7 +159,7 @@ class Outbox:
             ).one_or_none()
         if row is None:
             return None
-        return Reply(text=row[0], detail=row[1], failed=row[2] == DEAD)
+        return Reply(text=row[0], detail=row[1], failed=row[2] in {DEAD, DISCARDED})
 
     def transcript(self, platform: str, chat: str, after: int, limit: int) -> list[dict[str, Any]]:
         """Return a chat's exchanges for a page to show, oldest first.
@@ -200,6 +201,9 @@ class Outbox:
             ).scalar_one()
 
     def dead_letters(self) -> int:
-        """Return how many messages and replies were given up."""
+        """Return how many messages and replies were given up, and neither put back nor discarded."""
         with self._database.read() as session:
-            return session.execute(select(func.count()).select_from(DeadLetter)).scalar_one()
+            return sum(
+                session.execute(select(func.count()).where(row.state == DEAD)).scalar_one()
+                for row in (InboxRow, OutboxRow)
+            )

@@ -26,10 +26,10 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("room", "forbidden"),
     [
-        ("channels", ("inference", "worker", "sender", "runtime", "wsgi")),
-        ("inference", ("channels", "store", "web", "worker", "sender", "runtime", "wsgi")),
-        ("store", ("channels", "inference", "web", "worker", "sender", "runtime", "wsgi")),
-        ("web", ("channels", "inference", "store", "worker", "sender", "runtime", "wsgi")),
+        ("channels", ("inference", "worker", "sender", "runtime", "wsgi", "inbox_command")),
+        ("inference", ("channels", "store", "web", "worker", "sender", "runtime", "wsgi", "inbox_command")),
+        ("store", ("channels", "inference", "web", "worker", "sender", "runtime", "wsgi", "inbox_command")),
+        ("web", ("channels", "inference", "store", "worker", "sender", "runtime", "wsgi", "inbox_command")),
     ],
 )
 def test_room_imports(room: str, forbidden: tuple[str, ...]) -> None:
