@@ -119,6 +119,7 @@ def test_su_is_for_the_group_alone(account: str) -> None:
     try:
         attempt = f"echo {OLD} | runuser -u {account} -- su {other} -c 'id -un' 2>&1; true"
         assert other not in on_machine(attempt).splitlines()
+        on_machine(attempt.replace(OLD, "wrong"))
         assert on_machine(f"faillock --user {other} | grep -c ' V$'; true").strip() == "0"
         on_machine(f"usermod --append --groups sudo {account}")
         assert other in on_machine(attempt)
