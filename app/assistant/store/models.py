@@ -8,6 +8,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 # SQLite counts upwards by itself only for INTEGER primary keys.
 Id = BigInteger().with_variant(Integer(), "sqlite")
 PENDING, DONE, DEAD = "pending", "done", "dead"
+# What is left of a deleted message while its platform may repeat it: the number alone.
+FORGOTTEN = "forgotten"
+# In an inbox row's payload: the platform's id of the person who wrote.
+SENDER = "sender"
 
 
 class Base(DeclarativeBase):
