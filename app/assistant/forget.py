@@ -29,7 +29,7 @@ def run(channel: str, *, user: str, chat: str, delete: bool) -> int:
         chat: the platform's id of a chat, where ``user`` is empty.
         delete: whether to delete; otherwise nothing is changed.
     """
-    if problem := _wrong(channel, user, chat):
+    if problem := _wrong(channel, user):
         print(f"forget: {problem}", file=sys.stderr)
         return WRONG
     try:
@@ -51,9 +51,9 @@ def run(channel: str, *, user: str, chat: str, delete: bool) -> int:
         database.close()
 
 
-def _wrong(channel: str, user: str, chat: str) -> str:
+def _wrong(channel: str, user: str) -> str:
     if not user:
-        return "" if chat else "--user or --chat must not be empty; example: --user ou_1a2b3c4d5e6f"
+        return ""
     if channel not in USERS:
         return f"--user: {channel} does not know who writes; name the chat instead (--chat)"
     form, what, example = USERS[channel]
