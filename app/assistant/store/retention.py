@@ -32,8 +32,6 @@ DAY = 86400.0
 REPEATED_SECONDS = 2 * DAY
 # A transaction keeps the only writer of SQLite for as long as this many rows take: some milliseconds.
 BATCH = 100
-# Rows that are looked at, without locks, to find a batch.
-WINDOW = 1000
 # The foreign keys of a conversation cost a look through an index of the outbox each.
 CONVERSATION_BATCH = 10
 
@@ -52,7 +50,7 @@ class Retention:
     def __init__(self, database: Database, days: int) -> None:
         """Delete in ``database`` what is older than ``days``; 0 keeps all that nobody asked to forget."""
         self._database = database
-        self._keep = max(days * DAY, REPEATED_SECONDS) if days else None
+        self._keep = days * DAY if days else None
         self._looked_at = 0
         self._conversations_looked_at = 0
 
@@ -71,9 +69,6 @@ class Retention:
                 rows = _remove(session, [*emptied, *self._still_finished(session, old)], now)
             self._looked_at = end
             return Batch(rows, last=False)
-        if end > self._looked_at:
-            self._looked_at = end
-            return Batch({}, last=False)
         return self._empty_conversations(now)
 
     def _emptied(self, session: Session, now: float) -> list[int]:
@@ -91,25 +86,23 @@ class Retention:
         )
 
     def _old(self, session: Session, now: float) -> tuple[list[int], int]:
-        """Return the next rows that may be old enough, and the last row that was looked at."""
+        """Return the next rows that are old enough, finished or not, and the last one that was looked at."""
         found: list[int] = []
         end = self._looked_at
         if self._keep is None:
             return found, end
         window = session.execute(
-            select(InboxRow.id, InboxRow.state, InboxRow.received_at)
+            select(InboxRow.id, InboxRow.received_at)
             .where(InboxRow.id > end)
             .order_by(InboxRow.id)
-            .limit(WINDOW)
+            .limit(BATCH)
         )
-        for number, state, received_at in window:
+        for number, received_at in window:
             # Numbers rise with time: behind this row there are only younger ones.
-            if received_at >= now - self._keep or len(found) == BATCH:
+            if received_at >= now - self._keep:
                 break
-            end = number
-            if state in (DONE, DEAD):
-                found.append(number)
-        return found, end
+            found.append(number)
+        return found, found[-1] if found else end
 
     def _still_finished(self, session: Session, ids: Sequence[int]) -> list[int]:
         undelivered = select(OutboxRow.id).where(

@@ -132,13 +132,12 @@ def test_whatever_is_set_a_repetition_within_two_days_is_a_duplicate(store: Stor
 
 def test_batches_are_small_and_all_are_done(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH", 3)
-    monkeypatch.setattr(module, "WINDOW", 4)
     monkeypatch.setattr(module, "CONVERSATION_BATCH", 2)
     for number in range(10):
         receive(store, number, f"c{number}")
     for _ in range(10):
         answer(store)
-    # More than a window of them: the way must lead past.
+    # More than a batch of them: the way must lead past.
     for number in range(10, 16):
         receive(store, number, "waits")
     for number in range(16, 20):
