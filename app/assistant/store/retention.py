@@ -201,7 +201,8 @@ def erase(database: Database, ids: Sequence[int]) -> Counter[str]:
                 session.execute(select(InboxRow.id).where(InboxRow.id.in_(batch)).with_for_update()).all()
             session.execute(
                 update(Conversation)
-                .where(Conversation.id.in_(_being_answered(session, batch, now)))
+                # Also where the lease has run out: nobody else may have taken it yet, and then it still counts.
+                .where(Conversation.id.in_(_being_answered(session, batch, 0.0)))
                 .values(lease_token=None, lease_until=0.0)
             )
             deleted.update(_remove(session, batch, now))
@@ -210,7 +211,7 @@ def erase(database: Database, ids: Sequence[int]) -> Counter[str]:
 
 
 def _being_answered(session: Session, ids: Sequence[int], now: float) -> list[int]:
-    """Return the conversations whose lease is for one of the messages ``ids``: their oldest that waits."""
+    """Return the conversations whose oldest waiting message is one of ``ids``, leased until ``now`` or later."""
     oldest = (
         select(func.min(InboxRow.id).label("id"), InboxRow.conversation_id.label("conversation"))
         .where(

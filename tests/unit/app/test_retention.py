@@ -232,13 +232,15 @@ def test_what_is_forgotten_stays_a_duplicate_and_is_gone_after_two_days(store: S
     }  # fmt: skip
 
 
-def test_an_answer_that_is_being_made_is_thrown_away(store: Store) -> None:
+@pytest.mark.parametrize("late", [0, 2 * LEASE, 3 * DAY])
+def test_an_answer_that_is_being_made_is_thrown_away(store: Store, late: float) -> None:
     receive(store, 1, "group")
     receive(store, 2, "group", sender="ou_b")
     running = store.inbox.claim()
     assert running is not None
+    store.clock.now += late
     found = find(store.database, "feishu", user="ou_a")
-    assert found.running == 1
+    assert found.running == (0 if late else 1)
     erase(store.database, found.ids)
     assert not store.inbox.heartbeat(running)
     with pytest.raises(LeaseLost):
