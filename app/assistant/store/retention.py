@@ -201,7 +201,7 @@ def erase(database: Database, ids: Sequence[int]) -> Counter[str]:
                 session.execute(select(InboxRow.id).where(InboxRow.id.in_(batch)).with_for_update()).all()
             session.execute(
                 update(Conversation)
-                # Also where the lease has run out: nobody else may have taken it yet, and then it still counts.
+                # Also where the lease has run out: while nobody else takes it, its holder may finish.
                 .where(Conversation.id.in_(_being_answered(session, batch, 0.0)))
                 .values(lease_token=None, lease_until=0.0)
             )
@@ -211,7 +211,7 @@ def erase(database: Database, ids: Sequence[int]) -> Counter[str]:
 
 
 def _being_answered(session: Session, ids: Sequence[int], now: float) -> list[int]:
-    """Return the conversations whose oldest waiting message is one of ``ids``, leased until ``now`` or later."""
+    """Return the conversations leased until ``now`` or later whose oldest waiting message is in ``ids``."""
     oldest = (
         select(func.min(InboxRow.id).label("id"), InboxRow.conversation_id.label("conversation"))
         .where(

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from assistant.messages import Incoming
 from assistant.store import Database, Inbox, Outbox, Retention, migrate
@@ -107,6 +108,39 @@ def test_a_conversation_that_went_takes_messages_again(database: Database) -> No
     assert receive(database, 1, "chat") is not None
     answer_all(database)
     assert texts(database) == ["text 2", "text 1"]
+
+
+def test_a_message_that_is_being_committed_keeps_its_conversation(
+    new_postgres_database: Callable[[], str],
+) -> None:
+    database = Database(new_postgres_database())
+    migrate(database)
+    receive(database, 1, "chat")
+    receive(database, 2, "other")
+    with database.write() as session:
+        session.execute(delete(InboxRow).where(InboxRow.id == 1))
+    with database.write() as session:
+        session.add(
+            InboxRow(
+                platform="feishu",
+                message_id="m3",
+                conversation_id=1,
+                kind="chat",
+                text="text 3",
+                reply_to="",
+                payload={},
+                available_at=0,
+                received_at=time.time(),
+            )
+        )
+        session.flush()
+        other = threading.Thread(target=delete_old, args=(database,))
+        other.start()
+        other.join(20)
+        assert not other.is_alive(), "it waits for the message, and then deletes its conversation"
+    assert texts(database) == ["text 2", "text 3"]
+    assert count(database, Conversation) == 2
+    database.close()
 
 
 def test_the_database_is_free_between_two_batches(database: Database) -> None:
