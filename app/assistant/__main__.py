@@ -1,4 +1,4 @@
-"""The command line: ``python -m assistant check``, ``healthcheck``, ``capacity`` and ``inbox``."""
+"""The command line: ``python -m assistant check``, ``healthcheck``, ``capacity``, ``inbox``, ``forget``."""
 
 import argparse
 import os
@@ -105,6 +105,19 @@ def _add_inbox(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             action.add_argument("--yes", action="store_true", help="really do it")
 
 
+def _add_forget(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "forget",
+        help="what is kept of one person, and with --yes its deletion; safe beside a live service",
+        epilog="Exit status: 0 found (with --yes: deleted), 1 not possible, 2 wrong arguments, 3 nothing.",
+    )
+    parser.add_argument("--channel", required=True, choices=["feishu", "telegram", "web_chat"])
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--user", default="", help="the platform's id of the person: ou_... or a number")
+    whose.add_argument("--chat", default="", help="the platform's id of a chat: all of it, whoever wrote")
+    parser.add_argument("--yes", action="store_true", help="delete; without it nothing is changed")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m assistant", description=__doc__)
@@ -116,6 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     _add_capacity(commands)
     _add_inbox(commands)
+    _add_forget(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "capacity":
         # Imported here: the health check, every ten seconds, has no use for numpy.
@@ -126,6 +140,10 @@ def main(arguments: list[str] | None = None) -> int:
         from assistant.inbox_command import run as run_inbox
 
         return run_inbox(chosen)
+    if chosen.command == "forget":
+        from assistant.forget import run as forget
+
+        return forget(chosen.channel, user=chosen.user, chat=chosen.chat, delete=chosen.yes)
     return check() if chosen.command == "check" else healthcheck(chosen.url)
 
 

@@ -20,7 +20,8 @@ class Incoming:
 
     ``message_id`` is unique within ``platform``. ``chat`` is the platform's id of the conversation.
     ``reply_to`` is what the channel needs in order to answer this very message. ``payload`` holds what
-    only some channels have (an API call's own history and limits).
+    only some channels have (an API call's own history and limits). ``sender`` is the platform's id of the
+    person who wrote, where it has one: it serves for nothing but finding a person's data again.
     """
 
     platform: str
@@ -30,6 +31,7 @@ class Incoming:
     reply_to: str = ""
     kind: Kind = Kind.CHAT
     payload: dict[str, Any] = field(default_factory=dict)
+    sender: str = ""
 
 
 @dataclass(frozen=True)

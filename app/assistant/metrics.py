@@ -46,6 +46,12 @@ class Metrics:
             "assistant_generation_seconds", "Time to make an answer", registry=self.registry, buckets=BUCKETS
         )
         self.tokens = Counter("assistant_tokens", "Tokens read and written", ["kind"], registry=self.registry)
+        self.deleted = Counter(
+            "assistant_rows_deleted",
+            "Rows deleted because of their age (assistant_retention_days)",
+            ["table"],
+            registry=self.registry,
+        )
 
     def add_gauges(self, read: Callable[[], dict[str, tuple[str, float]]]) -> None:
         """Show what ``read`` returns at each scrape: name -> (help, value)."""

@@ -14,6 +14,7 @@ from assistant.channels.feishu.client import FeishuClient
 from assistant.channels.telegram.channel import TelegramChannel, TelegramPolling
 from assistant.channels.telegram.client import TelegramClient
 from assistant.channels.web_chat.routes import blueprint as web_chat_blueprint
+from assistant.housekeeper import Housekeeper
 from assistant.inference.backend import Options
 from assistant.inference.choice import make_backend
 from assistant.logs import Log
@@ -22,7 +23,7 @@ from assistant.metrics import Metrics
 from assistant.progress import Progress
 from assistant.sender import Sender
 from assistant.settings import Settings
-from assistant.store import Database, Inbox, Outbox, migrate
+from assistant.store import Database, Inbox, Outbox, Retention, migrate
 from assistant.texts import clean
 from assistant.web import health
 from assistant.web.factory import make_app
@@ -62,6 +63,7 @@ class Runtime:
             progress=self.progress,
         )
         self.sender = Sender(self.outbox, {name: c.client for name, c in self.channels.items()}, self.metrics)
+        self.housekeeper = Housekeeper(Retention(self.database, settings.retention_days), self.metrics)
         self.worker.on_reply = self.sender.wake
         self.backend.heed(self.worker.expecting)
         self.metrics.add_gauges(self._gauges)
@@ -149,6 +151,7 @@ class Runtime:
         self.backend.start()
         self.worker.start()
         self.sender.start()
+        self.housekeeper.start()
         for channel in self.channels.values():
             channel.start()
 
@@ -160,6 +163,7 @@ class Runtime:
         self.backend.stop()
         self.worker.stop()
         self.sender.stop()
+        self.housekeeper.stop()
         for channel in self.channels.values():
             if not isinstance(channel, TelegramPolling):
                 channel.stop()
@@ -167,7 +171,7 @@ class Runtime:
 
     def alive(self) -> bool:
         """Whether all background threads run."""
-        return self.worker.alive and self.sender.alive
+        return self.worker.alive and self.sender.alive and self.housekeeper.alive
 
     def readiness(self) -> dict[str, bool]:
         """Return the parts that must be ready, by name."""

@@ -53,6 +53,7 @@ EXAMPLES = {
     "ASSISTANT_LOG_LEVEL": "info",
     "ASSISTANT_MAX_BODY_BYTES": "1048576",
     "ASSISTANT_REQUEST_DEADLINE_SECONDS": "120",
+    "ASSISTANT_RETENTION_DAYS": "90",
     "ASSISTANT_SECRETS_DIR": "/run/secrets",
 }
 RESERVED_PATHS = ("/", "/v1", "/chat", "/static", "/feishu", "/healthz", "/readyz", "/metrics")
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     ``request_deadline_seconds``. ``threads`` 0 means one for every core that this process may use.
     ``parallel`` is how many conversations are answered at once; ``context_tokens`` is each one's longest.
     ``backend_url`` empty means the model in ``model_path``, which is not needed otherwise.
+    ``retention_days`` is after how many days what people wrote is deleted; 0 keeps it for ever.
     ``repack`` and ``lock_memory`` say how the model gets into memory (``inference/loading.py``).
     """
 
@@ -109,6 +111,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1048576
     request_deadline_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
+    retention_days: Annotated[int, Field(ge=0, le=36500)] = 90
     secrets: Annotated[Secrets, Field(validation_alias="__secrets__")] = Secrets()
 
     @classmethod
@@ -152,6 +155,13 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("retention_days")
+    @classmethod
+    def _outlasts_repetitions(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("must be 0 (keep for ever) or at least 2: platforms repeat messages for hours")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -4,5 +4,6 @@ from assistant.store.database import Database
 from assistant.store.inbox import Claim, Inbox
 from assistant.store.migrate import migrate
 from assistant.store.outbox import Delivery, Outbox
+from assistant.store.retention import Retention
 
-__all__ = ["Claim", "Database", "Delivery", "Inbox", "Outbox", "migrate"]
+__all__ = ["Claim", "Database", "Delivery", "Inbox", "Outbox", "Retention", "migrate"]

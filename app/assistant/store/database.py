@@ -81,6 +81,15 @@ class Database:
         with self.read() as session:
             session.execute(text("SELECT 1"))
 
+    def empty_log(self) -> None:
+        """On SQLite, empty the write-ahead log, which still holds what was deleted, unless it is in use."""
+        if self.is_sqlite:
+            connection = self.engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
@@ -94,6 +103,8 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
     # FULL, not NORMAL: what was acknowledged to a platform must survive a power cut.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    # What is deleted is overwritten: otherwise it stays readable in the file until its place is used again.
+    cursor.execute("PRAGMA secure_delete=ON")
     cursor.close()
 
 

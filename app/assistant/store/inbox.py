@@ -14,6 +14,7 @@ from assistant.store.models import (
     DEAD,
     DONE,
     PENDING,
+    SENDER,
     Conversation,
     Cursor,
     DeadLetter,
@@ -92,7 +93,7 @@ class Inbox:
             kind=message.kind.value,
             text=message.text,
             reply_to=message.reply_to,
-            payload=message.payload,
+            payload={**message.payload, SENDER: message.sender} if message.sender else message.payload,
             available_at=now,
             received_at=now,
         )
@@ -123,9 +124,11 @@ class Inbox:
                 return None
             row, conversation = found
             if not self._database.is_sqlite:
-                # PostgreSQL may have locked the conversation just after somebody finished this row.
-                session.refresh(row)
-                if row.state != PENDING:
+                # PostgreSQL may have locked the conversation just after somebody finished this row
+                # or deleted it.
+                again = select(InboxRow).where(InboxRow.id == row.id)
+                fresh = session.execute(again, execution_options={"populate_existing": True}).scalar()
+                if fresh is None or fresh.state != PENDING:
                     return None
             token = secrets.token_hex(16)
             conversation.lease_token = token

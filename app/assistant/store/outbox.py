@@ -13,6 +13,7 @@ from assistant.store.models import (
     DEAD,
     DISCARDED,
     DONE,
+    FORGOTTEN,
     PENDING,
     Conversation,
     DeadLetter,
@@ -175,7 +176,12 @@ class Outbox:
                 select(InboxRow.id, InboxRow.message_id, InboxRow.text, OutboxRow.text)
                 .join(Conversation, Conversation.id == InboxRow.conversation_id)
                 .outerjoin(OutboxRow, OutboxRow.inbox_id == InboxRow.id)
-                .where(Conversation.platform == platform, Conversation.chat == chat, InboxRow.id > after)
+                .where(
+                    Conversation.platform == platform,
+                    Conversation.chat == chat,
+                    InboxRow.id > after,
+                    InboxRow.state != FORGOTTEN,
+                )
                 .order_by(InboxRow.id.desc())
                 .limit(limit)
             ).all()

@@ -93,7 +93,10 @@ def event(text: str = "hi", **changes: Any) -> dict[str, Any]:
     }
     return {
         "header": {"event_type": "im.message.receive_v1"},
-        "event": {"sender": {"sender_type": "user"}, "message": message},
+        "event": {
+            "sender": {"sender_type": "user", "sender_id": {"open_id": "ou_1"}},
+            "message": message,
+        },
     }
 
 
@@ -101,7 +104,16 @@ def test_direct_message() -> None:
     found = read_message(event(" hello "), "")
     assert found is not None
     assert (found.message_id, found.chat, found.text, found.reply_to) == ("om_1", "oc_1", "hello", "om_1")
-    assert found.kind is Kind.CHAT
+    assert (found.kind, found.sender) == (Kind.CHAT, "ou_1")
+
+
+@pytest.mark.parametrize("sender", [{}, {"sender_id": "x"}, {"sender_id": {"open_id": 5}}])
+def test_a_sender_without_an_id_is_answered_all_the_same(sender: dict[str, Any]) -> None:
+    value = event("hello")
+    value["event"]["sender"] = {"sender_type": "user", **sender}
+    found = read_message(value, "")
+    assert found is not None
+    assert found.sender == ""
 
 
 def test_group_message_needs_a_mention_of_the_bot() -> None:

@@ -119,6 +119,9 @@ def test_empty_variable_means_the_default(place: Place) -> None:
         ("ASSISTANT_LOG_LEVEL", "loud"),
         ("ASSISTANT_MAX_BODY_BYTES", "1"),
         ("ASSISTANT_REQUEST_DEADLINE_SECONDS", "0"),
+        ("ASSISTANT_RETENTION_DAYS", "1"),
+        ("ASSISTANT_RETENTION_DAYS", "-1"),
+        ("ASSISTANT_RETENTION_DAYS", "for ever"),
     ],
 )
 def test_wrong_setting(place: Place, name: str, value: str) -> None:

@@ -56,6 +56,7 @@ def read(value: dict[str, Any], name: str = "my_bot") -> Any:
 def test_private_message() -> None:
     found = read(message(" hello "))
     assert (found.message_id, found.chat, found.text, found.reply_to) == ("3:2", "3", "hello", "2")
+    assert found.sender == "4"
 
 
 @pytest.mark.parametrize(

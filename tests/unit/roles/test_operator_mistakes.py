@@ -46,6 +46,11 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         {"assistant_memory_limit": "3 GB"},
         ["assistant_memory_limit", "3g", MAIN],
     ),
+    "messages kept for one day": (
+        "assistant",
+        {"assistant_retention_days": 1},
+        ["assistant_retention_days", "from 2", "example 90", MAIN],
+    ),
     "model server without a scheme": (
         "assistant",
         {"assistant_backend_url": "models.example.org/v1"},

@@ -53,7 +53,8 @@ def read_message(event: dict[str, Any], bot_open_id: str) -> Incoming | None:
     ):
         return None
     # Another bot, or this one itself: answering would never end.
-    if _mapping(body.get("sender")).get("sender_type", "user") != "user":
+    sender = _mapping(body.get("sender"))
+    if sender.get("sender_type", "user") != "user":
         return None
     if not _is_for_bot(message, bot_open_id):
         return None
@@ -65,7 +66,13 @@ def read_message(event: dict[str, Any], bot_open_id: str) -> Incoming | None:
         text=text,
         reply_to=message_id,
         kind=kind_of(text) if text else Kind.UNSUPPORTED,
+        sender=_open_id(sender),
     )
+
+
+def _open_id(sender: dict[str, Any]) -> str:
+    value = _mapping(sender.get("sender_id")).get("open_id")
+    return value if isinstance(value, str) and ID.fullmatch(value) else ""
 
 
 def _text(message: dict[str, Any]) -> str:

@@ -55,6 +55,7 @@ def read_message(update: Update, bot_name: str) -> Incoming | None:
         text=text,
         reply_to=str(message.message_id),
         kind=kind_of(text) if text else Kind.UNSUPPORTED,
+        sender=str(message.from_user.id) if message.from_user is not None else "",
     )
 
 
