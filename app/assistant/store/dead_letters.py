@@ -18,6 +18,7 @@ from assistant.store.models import (
     DEAD,
     DISCARDED,
     DONE,
+    FORGOTTEN,
     PENDING,
     Conversation,
     DeadLetter,
@@ -237,7 +238,8 @@ def _state(kind: Kind, now: float) -> ColumnElement[str]:
     return case(
         (row.state == DEAD, literal(State.GIVEN_UP.value)),
         (row.state == DISCARDED, literal(State.DISCARDED.value)),
-        (row.state == DONE, literal(State.DONE.value)),
+        # What is left of a deleted message is done, too.
+        (row.state.in_((DONE, FORGOTTEN)), literal(State.DONE.value)),
         (and_(held, row.attempts > 0), literal(State.WORKING.value)),
         else_=literal(State.WAITING.value),
     )

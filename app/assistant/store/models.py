@@ -7,16 +7,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # SQLite counts upwards by itself only for INTEGER primary keys.
 Id = BigInteger().with_variant(Integer(), "sqlite")
-<<<<<<< HEAD
 # A row is dead when it was given up, and discarded when an operator has decided to leave it at that.
 PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"
-=======
-PENDING, DONE, DEAD = "pending", "done", "dead"
 # What is left of a deleted message while its platform may repeat it: the number alone.
 FORGOTTEN = "forgotten"
 # In an inbox row's payload: the platform's id of the person who wrote.
 SENDER = "sender"
->>>>>>> 1d5e3da7fea6452d4bbe41ba8c058d13e13e7bc3
 
 
 class Base(DeclarativeBase):

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from assistant.store.database import Database
 from assistant.store.models import (
     DEAD,
+    DISCARDED,
     DONE,
     FORGOTTEN,
     PENDING,
@@ -109,7 +110,7 @@ class Retention:
             OutboxRow.inbox_id == InboxRow.id, OutboxRow.state == PENDING
         )
         statement = select(InboxRow.id).where(
-            InboxRow.id.in_(ids), InboxRow.state.in_((DONE, DEAD)), ~undelivered.exists()
+            InboxRow.id.in_(ids), InboxRow.state.in_((DONE, DEAD, DISCARDED)), ~undelivered.exists()
         )
         return list(session.execute(self._database.skip_locked(statement, InboxRow)).scalars())
 
