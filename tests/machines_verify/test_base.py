@@ -32,7 +32,7 @@ def filled(request: pytest.FixtureRequest) -> Iterator[int]:
     on_machine("umount /tmp")
 
 
-@pytest.mark.parametrize("filled", [12], indirect=True, ids=["little room"])
+@pytest.mark.parametrize("filled", [10], indirect=True, ids=["little room"])
 def test_too_little_room_is_named_with_what_to_do(filled: int) -> None:
     _refused(run_site(INVENTORY), [f"/tmp has {filled} MiB free", "base_minimum_free_mb", "apt-get clean"])
 
