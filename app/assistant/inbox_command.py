@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -258,24 +258,18 @@ def _retry(letters: DeadLetters, chosen: argparse.Namespace) -> int:
     for entry in calls:
         print(f"{entry.key}: left as it is: an API call, whose caller is gone; discard it")
     replaced: set[Key] = set()
-    done, missed = 0, 0
-    # Messages come before replies: an apology that was given up too has then made room for the answer.
-    for entry in (e for e in entries if e.channel != API):
-        if entry.key in replaced:
-            continue
-        try:
-            put = letters.retry(entry.key)
-        except NotGivenUpError as error:
-            missed += 1
-            _say_missed(error)
-            continue
-        done += 1
-        act = "answered" if entry.key.kind is Kind.INBOX else "sent"
-        line = f"{entry.key}: put back, to be {act} again (given up: {put.reason or 'no reason noted'})"
+
+    def put_back(key: Key) -> str:
+        put = letters.retry(key)
+        act = "answered" if key.kind is Kind.INBOX else "sent"
+        line = f"{key}: put back, to be {act} again (given up: {put.reason or 'no reason noted'})"
         if put.apology is not None:
             replaced.add(put.apology)
             line += f"; its apology {put.apology} makes room for the answer"
-        print(line)
+        return line
+
+    # Messages come before replies: an apology that was given up too has then made room for the answer.
+    done, missed = _each((e.key for e in entries if e.channel != API and e.key not in replaced), put_back)
     print(f"{_number(done)} put back." if entries else "Nothing was given up.")
     return FAILED if missed else 0
 
@@ -287,23 +281,30 @@ def _discard(letters: DeadLetters, chosen: argparse.Namespace) -> int:
         raise InboxError(
             f"{_number(len(entries))} would be discarded ({names}); add --yes to do it", WRONG_USE
         )
-    done, missed = 0, 0
-    for entry in entries:
-        try:
-            reason = letters.discard(entry.key)
-        except NotGivenUpError as error:
-            missed += 1
-            _say_missed(error)
-            continue
-        done += 1
-        print(f"{entry.key}: discarded (given up: {reason or 'no reason noted'})")
+    done, missed = _each(
+        (entry.key for entry in entries),
+        lambda key: f"{key}: discarded (given up: {letters.discard(key) or 'no reason noted'})",
+    )
     end = "; still there under list --state discarded." if done else "."
     print(f"{_number(done)} discarded{end}" if entries else "Nothing was given up.")
     return FAILED if missed else 0
 
 
-def _say_missed(error: NotGivenUpError) -> None:
-    print(f"{error.key}: somebody else has changed it meanwhile; it was left as it is", file=sys.stderr)
+def _each(keys: Iterable[Key], change: Callable[[Key], str]) -> tuple[int, int]:
+    """Change one after another and print what was done; return how many were, and how many could not be."""
+    done, missed = 0, 0
+    for key in keys:
+        try:
+            line = change(key)
+        except NotGivenUpError as error:
+            missed += 1
+            print(
+                f"{error.key}: somebody else has changed it meanwhile; it was left as it is", file=sys.stderr
+            )
+            continue
+        done += 1
+        print(line)
+    return done, missed
 
 
 def _number(count: int) -> str:

@@ -1,10 +1,9 @@
 #!/bin/sh
 # Reads the accounts and PAM and prints one finding a line: "kind|name|detail". Changes nothing.
-# Kinds: login root0 twin open unshadowed legacy system-shell keyless ageing pam
+# Kinds: root0 twin open unshadowed legacy system-shell keyless ageing pam
 # $1, for tests: the folder in which the system's files are.
 etc="${1:-/etc}"
 connecting="${SUDO_USER:-$(id -un)}"
-echo "login|$connecting|"
 uid_min="$(awk '$1 == "UID_MIN" { print $2 }' "$etc/login.defs" 2>/dev/null)"
 for file in passwd group shadow; do
     if grep -q '^+' "$etc/$file"; then echo "legacy|/etc/$file|"; fi

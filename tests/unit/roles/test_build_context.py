@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import tarfile
 from pathlib import Path
@@ -9,16 +8,12 @@ from types import ModuleType
 import pytest
 
 from tests.unit.repository.project import ROOT
+from tests.unit.roles.loading import load_file
 
 
 @pytest.fixture(scope="module")
 def packer() -> ModuleType:
-    path = ROOT / "roles/assistant/files/build_context.py"
-    specification = importlib.util.spec_from_file_location("build_context", path)
-    assert specification and specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_file(ROOT / "roles/assistant/files/build_context.py")
 
 
 class Tree:

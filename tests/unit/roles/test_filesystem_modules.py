@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,28 +11,20 @@ from typing import Any
 import pytest
 
 from tests.unit.repository.project import ROOT
+from tests.unit.roles.loading import load_file
 
 ROLE = ROOT / "roles/filesystem"
 OPTIONS = ["nosuid", "nodev", "noexec"]
 
 
-def load(name: str) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(name, ROLE / "library" / f"{name}.py")
-    assert specification and specification.loader
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module  # a dataclass looks its module up
-    specification.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def mounts() -> ModuleType:
-    return load("mount_options")
+    return load_file(ROLE / "library/mount_options.py")
 
 
 @pytest.fixture(scope="module")
 def files() -> ModuleType:
-    return load("system_files")
+    return load_file(ROLE / "library/system_files.py")
 
 
 def wanted(path: Path | str, kind: str = "bind", **more: Any) -> dict[str, Any]:

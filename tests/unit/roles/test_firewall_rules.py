@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from tests.unit.repository.project import ROOT
+from tests.unit.roles.loading import load_file
 
 
 @pytest.fixture(scope="module")
 def rules() -> ModuleType:
-    path = ROOT / "roles/firewall/filter_plugins/firewall_rules.py"
-    found = importlib.util.spec_from_file_location("firewall_rules", path)
-    assert found and found.loader
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
+    return load_file(ROOT / "roles/firewall/filter_plugins/firewall_rules.py")
 
 
 def wanted(rules: ModuleType, **values: Any) -> list[str]:

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.machinery
-import importlib.util
 import os
 import time
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from tests.unit.repository.project import ROOT
+from tests.unit.roles.loading import load_file
 
-
-def _load() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader(
-        "integrity", str(ROOT / "roles/integrity/files/ai-assistant-integrity")
-    )
-    specification = importlib.util.spec_from_loader("integrity", loader)
-    assert specification
-    module = importlib.util.module_from_spec(specification)
-    loader.exec_module(module)
-    return module
-
-
-program = _load()
+program = load_file(ROOT / "roles/integrity/files/ai-assistant-integrity")
 
 REPORT = """Start timestamp: 2026-11-26 15:10:01 +0000 (AIDE 0.17.3)
 AIDE found differences between database and filesystem!!

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.repository.project import ROOT
+from tests.unit.roles.loading import load_file
 from tests.unit.roles.playbook import render
 
-_SPEC = importlib.util.spec_from_file_location(
-    "access_rules", ROOT / "roles/lockout/filter_plugins/access_rules.py"
-)
-assert _SPEC and _SPEC.loader
-access_rules = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(access_rules)
+access_rules = load_file(ROOT / "roles/lockout/filter_plugins/access_rules.py")
 
 
 def rule(text: str) -> dict[str, Any]:

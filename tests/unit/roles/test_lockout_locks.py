@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import struct
 from pathlib import Path
 
 import pytest
 
 from tests.unit.repository.project import ROOT
+from tests.unit.roles.loading import load_file
 
-_SPEC = importlib.util.spec_from_file_location("locks", ROOT / "roles/lockout/files/locks.py")
-assert _SPEC and _SPEC.loader
-locks = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(locks)
+locks = load_file(ROOT / "roles/lockout/files/locks.py")
 
 NOW = 1_000_000
 # pam_faillock/faillock.h: valid, and whether the source is a host or a terminal
