@@ -108,7 +108,8 @@ def test_sudo_writes_down_what_it_runs() -> None:
     assert on_machine("stat -c %a /var/log/sudo.log").strip() == "600"
     on_machine("sudo -n logrotate --force --state /root/logrotate-of-test /etc/logrotate.d/ai-assistant-sudo")
     said = on_machine(
-        "rm /root/logrotate-of-test; cd /var/log; grep -c marker-of-sudo sudo.log.1; stat -c %a sudo.log sudo.log.1"
+        "rm /root/logrotate-of-test; cd /var/log; grep -c marker-of-sudo sudo.log.1;"
+        " stat -c %a sudo.log sudo.log.1"
     )
     assert said.split()[1:] == ["600", "600"] and int(said.split()[0]) >= 1, said
 
