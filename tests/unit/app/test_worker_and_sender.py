@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from assistant.channels.base import PermanentError, TransientError
+from assistant.channels.base import Part, PermanentError, TransientError
 from assistant.inference.backend import (
     NOBODY,
     Caller,
@@ -261,11 +261,21 @@ class Channel:
     def split(self, text: str) -> list[str]:
         return text.split("/")
 
-    def send(self, chat: str, text: str, reply_to: str, key: str) -> None:
+    def send(self, part: Part) -> None:
         result = self.results.pop(0) if self.results else None
         if result is not None:
             raise result
-        self.sent.append((text, reply_to, key))
+        self.sent.append((part.text, part.reply_to, part.key))
+
+    def show_typing(self, chat: str) -> None: ...
+
+    def draft_seconds(self, chat: str) -> float:
+        return 0.0
+
+    def open_draft(self, part: Part) -> str:
+        raise NotImplementedError
+
+    def change_draft(self, chat: str, draft: str, text: str) -> None: ...
 
 
 def outgoing(store: Store, text: str = "a/b") -> tuple[Sender, str]:
