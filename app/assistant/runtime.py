@@ -17,6 +17,7 @@ from assistant.channels.web_chat.routes import blueprint as web_chat_blueprint
 from assistant.housekeeper import Housekeeper
 from assistant.inference.backend import Options
 from assistant.inference.choice import make_backend
+from assistant.live import Live
 from assistant.logs import Log
 from assistant.messages import Incoming
 from assistant.metrics import Metrics
@@ -48,6 +49,7 @@ class Runtime:
         workers = settings.parallel + SPARE_WORKERS
         self.backend = make_backend(settings, limit=workers)
         self.progress = Progress()
+        self.live = Live()
         self.channels = self._channels()
         self.worker = Worker(
             self.inbox,
@@ -115,7 +117,15 @@ class Runtime:
             if routes is not None:
                 blueprints.append(routes)
         if self.settings.web_chat_enabled:
-            blueprints.append(web_chat_blueprint(intake, self.outbox.transcript, self.outbox.unanswered))
+            blueprints.append(
+                web_chat_blueprint(
+                    intake,
+                    self.outbox,
+                    self.live,
+                    access_code=self.settings.web_chat_code,
+                    streams=self.settings.web_chat_streams,
+                )
+            )
         if self.settings.api_enabled:
             blueprints.append(
                 api_blueprint(

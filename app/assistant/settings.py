@@ -22,6 +22,8 @@ from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read
 
 PREFIX = "ASSISTANT_"
 NO_MODEL = Path()
+WEB_CHAT_STREAMS = 16
+SHORTEST_ACCESS_CODE = 8
 # gunicorn's code for "do not start me again": the whole process ends instead of trying for ever.
 BOOT_ERROR = 3
 DEFAULT_SYSTEM_PROMPT = (
@@ -42,6 +44,7 @@ EXAMPLES = {
     "ASSISTANT_TELEGRAM_BASE_URL": "https://api.telegram.org",
     "ASSISTANT_TELEGRAM_WEBHOOK_PATH": "/telegram/webhook",
     "ASSISTANT_WEB_CHAT_ENABLED": "true",
+    "ASSISTANT_WEB_CHAT_ACCESS": "code",
     "ASSISTANT_API_ENABLED": "false",
     "ASSISTANT_CONTEXT_TOKENS": "2048",
     "ASSISTANT_MAX_TOKENS": "256",
@@ -99,6 +102,7 @@ class Settings(BaseSettings):
     telegram_base_url: str = "https://api.telegram.org"
     telegram_webhook_path: str = "/telegram/webhook"
     web_chat_enabled: bool = True
+    web_chat_access: Literal["code", "open"] = "code"
     api_enabled: bool = True
     context_tokens: Annotated[int, Field(ge=256, le=131072)] = 2048
     max_tokens: Annotated[int, Field(ge=1, le=8192)] = 256
@@ -151,7 +155,7 @@ class Settings(BaseSettings):
             raise ValueError("this path already belongs to another part of the assistant")
         return value
 
-    @field_validator("log_level", "telegram_mode", "repack", mode="before")
+    @field_validator("log_level", "telegram_mode", "web_chat_access", "repack", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -177,6 +181,16 @@ class Settings(BaseSettings):
     def api_calls(self) -> int:
         """How many API calls may wait for their answer, the running ones included; more are refused."""
         return self.parallel * 4
+
+    @property
+    def web_chat_streams(self) -> int:
+        """How many answers may be streamed to pages at once; further pages ask for theirs now and then."""
+        return WEB_CHAT_STREAMS if self.web_chat_enabled else 0
+
+    @property
+    def web_chat_code(self) -> str:
+        """The web chat's access code, or an empty string where it is open."""
+        return self.secrets.get("web_chat_access_code") if self.web_chat_access == "code" else ""
 
     @property
     def lease_seconds(self) -> float:
@@ -273,6 +287,8 @@ def _cross_checks(settings: Settings) -> None:
                     f"{name}: this secret is missing or empty and is needed while {switch} is true "
                     f"(example: write it into the file {settings.secrets_dir / name})"
                 )
+    if settings.web_chat_enabled and settings.web_chat_access == "code":
+        _has_access_code(settings)
     if settings.telegram_enabled and settings.telegram_mode == "webhook":
         if not settings.public_url:
             raise _complete("ASSISTANT_PUBLIC_URL", "is needed for Telegram's webhook mode")
@@ -285,6 +301,16 @@ def _cross_checks(settings: Settings) -> None:
             "ASSISTANT_MAX_TOKENS",
             f"is {settings.max_tokens}, which is more than half of "
             f"ASSISTANT_CONTEXT_TOKENS ({settings.context_tokens})",
+        )
+
+
+def _has_access_code(settings: Settings) -> None:
+    if len(settings.web_chat_code) < SHORTEST_ACCESS_CODE:
+        raise SettingsError(
+            f"web_chat_access_code: this secret is missing or has fewer than {SHORTEST_ACCESS_CODE} characters; "
+            f"the web chat asks people for it (example: write what `openssl rand -hex 8` prints into the file "
+            f"{settings.secrets_dir / 'web_chat_access_code'}; or let everybody in with "
+            "ASSISTANT_WEB_CHAT_ACCESS=open, or switch it off with ASSISTANT_WEB_CHAT_ENABLED=false)"
         )
 
 
