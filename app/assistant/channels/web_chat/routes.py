@@ -142,8 +142,17 @@ def blueprint(
         if not known and outbox.unanswered(PLATFORM, chat) >= MAX_UNANSWERED:
             raise Refused(429, "busy", "wait for the answers to the earlier messages", 2)
         clean = text.strip()
+        # The browser stands for the person: limits for each person count by it.
         intake.accept(
-            Incoming(PLATFORM, f"{chat}:{number}", chat, clean, kind=kind_of(clean), language=language)
+            Incoming(
+                PLATFORM,
+                f"{chat}:{number}",
+                chat,
+                clean,
+                kind=kind_of(clean),
+                sender=chat,
+                language=language,
+            )
         )
         response = jsonify(accepted=True)
         response.status_code = 202

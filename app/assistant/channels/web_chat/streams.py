@@ -30,8 +30,8 @@ class Streams:
     """The pages that are shown an answer word by word: a limited number, as each holds a thread.
 
     A line is a JSON object with one member: ``waiting``, how many questions are before this one; ``text``,
-    the next piece; ``again``, what was said is void, another try begins; ``end``, the finished reply. A stream
-    that closes without ``end`` may be opened again.
+    the next piece; ``again``, what was said is void, another try begins; ``end``, the finished reply. A
+    stream that closes without ``end`` may be opened again.
     """
 
     def __init__(self, live: Live, limit: int) -> None:
