@@ -66,9 +66,10 @@ def _has_access_code(settings: "Settings") -> None:
     if len(settings.web_chat_code) < SHORTEST_ACCESS_CODE:
         raise SettingsError(
             "web_chat_access_code: this secret is missing or has fewer than "
-            f"{SHORTEST_ACCESS_CODE} characters; the web chat asks people for it (example: write what `openssl rand -hex 8` prints "
-            f"into the file {settings.secrets_dir / 'web_chat_access_code'}; or let everybody in with "
-            "ASSISTANT_WEB_CHAT_ACCESS=open, or switch it off with ASSISTANT_WEB_CHAT_ENABLED=false)"
+            f"{SHORTEST_ACCESS_CODE} characters; the web chat asks people for it (example: write what "
+            f"`openssl rand -hex 8` prints into the file {settings.secrets_dir / 'web_chat_access_code'}; "
+            "or let everybody in with ASSISTANT_WEB_CHAT_ACCESS=open, or switch it off with "
+            "ASSISTANT_WEB_CHAT_ENABLED=false)"
         )
 
 
