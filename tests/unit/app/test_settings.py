@@ -20,6 +20,7 @@ SECRET_FILES = (
     "telegram_bot_token",
     "telegram_secret_token",
     "api_token",
+    "web_chat_access_code",
 )
 
 
