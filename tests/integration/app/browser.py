@@ -116,7 +116,8 @@ def browser(width: int, height: int, *, language: str = "en-US") -> Iterator[Pag
     options.add_experimental_option("prefs", {"intl.accept_languages": language})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     options.add_experimental_option(
-        "mobileEmulation", {"deviceMetrics": {"width": width, "height": height, "pixelRatio": 1.0, "touch": False}}
+        "mobileEmulation",
+        {"deviceMetrics": {"width": width, "height": height, "pixelRatio": 1.0, "touch": False}},
     )
     found = webdriver.Chrome(options, webdriver.ChromeService(driver))
     try:

@@ -77,6 +77,7 @@ class Streams:
         while standing is not None and standing.reply is None:
             answer = self._wait(first.number)
             if answer is not None:
+                yield {"waiting": 0}
                 yield from self._pieces(answer, begun + LONGEST_SECONDS, environ)
             else:
                 yield {"waiting": standing.ahead}
