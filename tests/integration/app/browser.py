@@ -80,7 +80,7 @@ class Page:
 
     def focus(self) -> str:
         """Return the id or the name of what has the focus."""
-        script = "const one = document.activeElement; return one.id || one.getAttribute('aria-label') || one.tagName"
+        script = "const one = document.activeElement; return one.id || one.ariaLabel || one.tagName"
         return str(self.script(script))
 
     def media(self, **features: str) -> None:
@@ -94,7 +94,7 @@ class Page:
         self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": offline, **speed})
 
     def faults(self) -> list[str]:
-        """Return what the policy has forbidden and which errors scripts have met, since the page was loaded."""
+        """Return what the policy has forbidden, and scripts' errors, since the page was loaded."""
         return list(self.script("return window.violations"))
 
 

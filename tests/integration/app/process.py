@@ -157,6 +157,14 @@ class Assistant:
         finally:
             engine.dispose()
 
+    def execute(self, statement: str) -> None:
+        engine = create_engine(self.database_url)
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(statement))
+        finally:
+            engine.dispose()
+
     def count(self, table: str) -> int:
         return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
 
