@@ -10,7 +10,8 @@ const TABLE_LINE = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t
 // One pair of brackets may stand in an address.
 const ADDRESS = "https?:\\/\\/(?:[^\\s<>\"()\\[\\]]|\\([^\\s<>\"()\\[\\]]*\\))+";
 const LINK = new RegExp(`!?\\[([^\\[\\]\\n]{1,300})\\]\\((${ADDRESS})\\)`, "y");
-const BARE = new RegExp(ADDRESS.replace("()\\[\\]]|", "()\\[\\]，。；：！？、）】》”*`]|"), "y");
+// In a Chinese sentence no space ends an address that stands by itself: the first character beyond ASCII does.
+const BARE = /https?:\/\/(?:[^\s<>"()[\]*`\u0080-\uffff]|\([^\s<>"()[\]*`\u0080-\uffff]*\))+/y;
 const MARKS = { "**": "strong", "__": "strong", "~~": "del", "*": "em", "_": "em" };
 
 export function element(name, className = "", text = "") {
