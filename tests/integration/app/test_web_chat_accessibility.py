@@ -51,7 +51,8 @@ return found;
 RULES = """
 const problems = [];
 const name = (one) => one.ariaLabel || one.labels?.[0]?.textContent || one.textContent;
-for (const one of document.querySelectorAll("button, a, input, textarea, [role=group], [role=log]"))
+const named = "button, a, input:not([hidden]), textarea, [role=group], [role=log]";
+for (const one of document.querySelectorAll(named))
   if (!name(one).trim()) problems.push(`no name: ${one.outerHTML.slice(0, 80)}`);
 const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
 for (const id of ids) if (ids.filter((other) => other === id).length > 1) problems.push(`id twice: ${id}`);
@@ -78,6 +79,13 @@ return problems;
 @pytest.fixture(scope="module")
 def chat(make_assistant: Maker) -> Assistant:
     made = make_assistant({"ASSISTANT_MAX_TOKENS": "60"})
+    made.start()
+    return made
+
+
+@pytest.fixture(scope="module")
+def locked(make_assistant: Maker) -> Assistant:
+    made = make_assistant({"ASSISTANT_WEB_CHAT_ACCESS": "code"})
     made.start()
     return made
 
@@ -117,11 +125,11 @@ def test_a_conversation_without_a_mouse(chat: Assistant, page: Page) -> None:
     page.press(Keys.SPACE)
     rated = "return document.activeElement.getAttribute('aria-pressed')"
     until("rated", lambda: page.script(rated) == "true")
-    focus_on(page, "Conversation", back)
+    focus_on(page, "log", back)
     page.press(Keys.ESCAPE)
     assert page.focus() == "text"
 
-    focus_on(page, "New chat", back)
+    focus_on(page, "fresh", back)
     page.press(Keys.ENTER)
     until("the question", lambda: page.one("#confirm").is_displayed())
     # The dialog keeps the focus, and Escape leaves it for where one was.
@@ -137,7 +145,10 @@ def test_a_conversation_without_a_mouse(chat: Assistant, page: Page) -> None:
     assert page.focus() == "text"
 
 
-def test_what_a_screen_reader_is_told(chat: Assistant, page: Page) -> None:
+def test_what_a_screen_reader_is_told(chat: Assistant, locked: Assistant, page: Page) -> None:
+    page.open(locked.url)
+    assert page.script(RULES) == []
+    assert page.one("#code").accessible_name == "Access code"
     page.open(chat.url)
     assert page.script(RULES) == []
     page.say("Hello!")
@@ -177,7 +188,7 @@ def properties(node: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_contrast(chat: Assistant, page: Page, scheme: str) -> None:
+def test_contrast(chat: Assistant, locked: Assistant, page: Page, scheme: str) -> None:
     page.media(prefers_color_scheme=scheme)
     page.open(chat.url)
     measured = page.script(CONTRAST)
@@ -190,10 +201,9 @@ def test_contrast(chat: Assistant, page: Page, scheme: str) -> None:
     until("the problem", lambda: page.one("#problem").text != "")
     measured += page.script(CONTRAST)
     page.network(offline=False)
-    page.script(
-        "document.getElementById('chat').hidden = true; document.getElementById('gate').hidden = false;"
-    )
-    page.one("#code").send_keys("wrong")
+    page.open(locked.url)
+    page.press("wrong", Keys.ENTER)
+    until("the refusal", lambda: page.one("#access-problem").text != "")
     measured += page.script(CONTRAST)
     assert {kind for kind, _, _ in measured} == {"text", "icon", "edge"}
     assert len(measured) > 40

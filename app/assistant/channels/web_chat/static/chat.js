@@ -193,7 +193,7 @@ async function rate(id, score) {
 
 function grow() {
   field.style.height = "auto";
-  field.style.height = `${field.scrollHeight + 2}px`;
+  field.style.height = `${field.scrollHeight}px`;
   keep("draft", field.value, session);
   const over = field.value.trim().length - LONGEST;
   byId("send").disabled = over > 0;
