@@ -45,6 +45,7 @@ def _take(open_chat: Assistant, locked: Assistant, folder: Path) -> None:
         page.open(open_chat.url)
         _ask(page, "你能做什么？", "怎么部署？")
         page.one(".rating button").click()
+        until("the thanks", lambda: page.one("#status").text != "")
         _keep(page, folder, "light")
     with browser(*DESKTOP) as page:
         page.media(prefers_color_scheme="dark")
