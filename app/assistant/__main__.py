@@ -1,4 +1,4 @@
-"""The command line: ``python -m assistant check``, ``healthcheck``, ``capacity``, ``inbox``, ``forget``."""
+"""The command line: ``python -m assistant`` with check, healthcheck, capacity, inbox, forget, encrypt."""
 
 import argparse
 import os
@@ -118,6 +118,25 @@ def _add_forget(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument("--yes", action="store_true", help="delete; without it nothing is changed")
 
 
+def _add_encrypt(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "encrypt",
+        help="encrypt what was stored earlier with the first key; safe beside a live service",
+        epilog="Exit status: 0 done, 1 not possible or something left that no key opens, 2 wrong arguments.",
+    )
+    parser.add_argument(
+        "--decrypt",
+        action="store_true",
+        help="store everything as plain text instead; the key file must begin with the line plain",
+    )
+    parser.add_argument(
+        "--erase-unreadable",
+        action="store_true",
+        help="for a key that is lost: also delete the messages that no key opens, with their replies",
+    )
+    parser.add_argument("--yes", action="store_true", help="really delete them")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m assistant", description=__doc__)
@@ -130,6 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_capacity(commands)
     _add_inbox(commands)
     _add_forget(commands)
+    _add_encrypt(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "capacity":
         # Imported here: the health check, every ten seconds, has no use for numpy.
@@ -144,6 +164,10 @@ def main(arguments: list[str] | None = None) -> int:
         from assistant.forget import run as forget
 
         return forget(chosen.channel, user=chosen.user, chat=chosen.chat, delete=chosen.yes)
+    if chosen.command == "encrypt":
+        from assistant.encrypt_command import run as encrypt
+
+        return encrypt(decrypt=chosen.decrypt, erase_unreadable=chosen.erase_unreadable, yes=chosen.yes)
     return check() if chosen.command == "check" else healthcheck(chosen.url)
 
 

@@ -19,6 +19,7 @@ from assistant.inference.gguf import read_header
 from assistant.inference.gguf_reader import GgufError
 from assistant.inference.loading import judge
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
+from assistant.store.keyring import SECRET, Keyring, KeysError
 
 PREFIX = "ASSISTANT_"
 NO_MODEL = Path()
@@ -169,6 +170,11 @@ class Settings(BaseSettings):
         return normalise_database_url(value)
 
     @property
+    def keyring(self) -> Keyring:
+        """The keys for what people wrote."""
+        return keyring_of(self.secrets, self.secrets_dir)
+
+    @property
     def model_name(self) -> str:
         """What the API calls the model."""
         return self.backend_model or ("remote" if self.backend_url else self.model_path.resolve().stem)
@@ -182,6 +188,18 @@ class Settings(BaseSettings):
     def lease_seconds(self) -> float:
         """How long a claim on a conversation holds without a heartbeat, in seconds."""
         return 15.0
+
+
+def keyring_of(secrets: Secrets, directory: Path) -> Keyring:
+    """Return the keys in ``secrets``, which were read from ``directory``.
+
+    Raises:
+        SettingsError: a line of the file is no key.
+    """
+    try:
+        return Keyring.parse(secrets.get(SECRET))
+    except KeysError as error:
+        raise SettingsError(f"{SECRET}: the file {directory / SECRET}: {error}") from None
 
 
 def normalise_database_url(value: str) -> str:
@@ -251,6 +269,7 @@ def _cross_checks(settings: Settings) -> None:
             f"backend_api_key: the file {settings.secrets_dir / 'backend_api_key'} must hold the key alone, "
             "in letters, digits and signs without a space (example: sk-0123456789abcdef)"
         )
+    keyring_of(secrets, settings.secrets_dir)
     if settings.feishu_enabled and not settings.feishu_app_id:
         raise _complete("ASSISTANT_FEISHU_APP_ID", "is needed while ASSISTANT_FEISHU_ENABLED is true")
     needed = {

@@ -23,6 +23,8 @@ from assistant.metrics import Metrics
 from assistant.progress import Progress, Watch
 from assistant.store import Claim, Inbox
 from assistant.store.inbox import LeaseLost
+from assistant.store.keyring import UnreadableError
+from assistant.store.unreadable import UnreadableRow
 from assistant.texts import EMPTY, FAILED, FIXED
 
 log = Log(__name__)
@@ -111,7 +113,11 @@ class Worker:
         if not (self._begun or self._backend.ready):
             return None
         self._begun = True
-        return self._inbox.claim()
+        try:
+            return self._inbox.claim()
+        except UnreadableRow as row:
+            log.error("a message cannot be read and waits", inbox_id=row.number, reason=str(row))
+            return None
 
     def _handle(self, claim: Claim) -> None:
         with self._lock:
@@ -201,7 +207,15 @@ class Worker:
         if given:
             turns = [Turn(m["role"], m["content"]) for m in given]
             return turns if turns[0].role == "system" else [self._system, *turns]
-        return [self._system, *self._inbox.history(claim, HISTORY_TURNS), Turn("user", claim.text)]
+        return [self._system, *self._history(claim), Turn("user", claim.text)]
+
+    def _history(self, claim: Claim) -> list[Turn]:
+        try:
+            return self._inbox.history(claim, HISTORY_TURNS)
+        except UnreadableError as error:
+            # An answer that knows nothing of before is better than none.
+            log.error("a conversation's history cannot be read", inbox_id=claim.inbox_id, reason=str(error))
+            return []
 
     def _caller(self, claim: Claim, watch: Watch | None) -> Caller:
         if watch is not None:

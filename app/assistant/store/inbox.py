@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from assistant.messages import Incoming, Kind, Turn
 from assistant.store.database import Database
+from assistant.store.keyring import UnreadableError
 from assistant.store.models import (
     DEAD,
     DONE,
@@ -22,6 +23,7 @@ from assistant.store.models import (
     InboxRow,
     OutboxRow,
 )
+from assistant.store.unreadable import UnreadableRow, put_off
 
 
 @dataclass(frozen=True)
@@ -116,36 +118,48 @@ class Inbox:
 
         A conversation's later messages wait for its earlier ones, also while an earlier one waits for
         another try. The try is counted now: a message that kills the process must not be tried for ever.
+
+        Raises:
+            UnreadableRow: its key is not there; it waits for a while, and is not counted as tried.
         """
         with self._database.write() as session:
-            now = self._database.now(session)
+            claimed = self._claim(session)
+        if isinstance(claimed, UnreadableRow):
+            raise claimed
+        return claimed
+
+    def _claim(self, session: Session) -> "Claim | UnreadableRow | None":
+        now = self._database.now(session)
+        try:
             found = session.execute(self._next, {"now": now}).first()
-            if found is None:
+        except UnreadableError as error:
+            return put_off(session, InboxRow, self._next.with_only_columns(InboxRow.id), now, error)
+        if found is None:
+            return None
+        row, conversation = found
+        if not self._database.is_sqlite:
+            # PostgreSQL may have locked the conversation just after somebody finished this row
+            # or deleted it.
+            again = select(InboxRow).where(InboxRow.id == row.id)
+            fresh = session.execute(again, execution_options={"populate_existing": True}).scalar()
+            if fresh is None or fresh.state != PENDING:
                 return None
-            row, conversation = found
-            if not self._database.is_sqlite:
-                # PostgreSQL may have locked the conversation just after somebody finished this row
-                # or deleted it.
-                again = select(InboxRow).where(InboxRow.id == row.id)
-                fresh = session.execute(again, execution_options={"populate_existing": True}).scalar()
-                if fresh is None or fresh.state != PENDING:
-                    return None
-            token = secrets.token_hex(16)
-            conversation.lease_token = token
-            conversation.lease_until = now + self._lease
-            row.attempts += 1
-            return Claim(
-                inbox_id=row.id,
-                conversation_id=conversation.id,
-                platform=row.platform,
-                chat=conversation.chat,
-                kind=Kind(row.kind),
-                text=row.text,
-                reply_to=row.reply_to,
-                payload=row.payload,
-                attempts=row.attempts,
-                token=token,
-            )
+        token = secrets.token_hex(16)
+        conversation.lease_token = token
+        conversation.lease_until = now + self._lease
+        row.attempts += 1
+        return Claim(
+            inbox_id=row.id,
+            conversation_id=conversation.id,
+            platform=row.platform,
+            chat=conversation.chat,
+            kind=Kind(row.kind),
+            text=row.text,
+            reply_to=row.reply_to,
+            payload=row.payload,
+            attempts=row.attempts,
+            token=token,
+        )
 
     def heartbeat(self, claim: Claim) -> bool:
         """Hold ``claim`` for another lease; False when it is lost."""
