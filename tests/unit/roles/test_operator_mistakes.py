@@ -66,6 +66,11 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         {"assistant_backend_url": "http://10.0.0.5:8000", "assistant_backend_api_key": "Bearer sk-1"},
         ["vault_backend_api_key", VAULT, "example"],
     ),
+    "encryption key that is a word": (
+        "assistant",
+        {"assistant_database_encryption_key": "plain\npassword"},
+        ["vault_database_encryption_key", VAULT, "base64", "openssl rand -base64 32"],
+    ),
     "no model file and no model server": (
         "assistant",
         {"assistant_model_file": ""},
