@@ -19,10 +19,11 @@ from pydantic_settings import (
 from assistant.inference.gguf import read_header
 from assistant.inference.gguf_reader import GgufError
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
-from assistant.settings_checks import NO_MODEL, cross_checks
+from assistant.settings_checks import NO_MODEL, cross_checks, keyring_of
 from assistant.settings_errors import EXAMPLES, SettingsError, complete
+from assistant.store.keyring import Keyring
 
-__all__ = ["EXAMPLES", "Settings", "SettingsError", "load_database_url", "load_settings"]
+__all__ = ["EXAMPLES", "Settings", "SettingsError", "keyring_of", "load_database_url", "load_settings"]
 
 PREFIX = "ASSISTANT_"
 # gunicorn's code for "do not start me again": the whole process ends instead of trying for ever.
@@ -168,6 +169,11 @@ class Settings(BaseSettings):
     @classmethod
     def _known_database(cls, value: str) -> str:
         return normalise_database_url(value)
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys for what people wrote."""
+        return keyring_of(self.secrets, self.secrets_dir)
 
     @property
     def model_name(self) -> str:

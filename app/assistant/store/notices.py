@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from assistant.messages import Kind
 from assistant.store.database import Database
+from assistant.store.keyring import UnreadableError
 from assistant.store.models import NOTICE, PENDING, Conversation, Draft, InboxRow, OutboxRow
 
 AT_ONCE = 20
@@ -41,7 +42,7 @@ class Notices:
         with self._database.read() as session:
             now = self._database.now(session)
             rows = session.execute(
-                select(InboxRow.id, InboxRow.text, Conversation.language, InboxRow.language)
+                select(InboxRow.id, Conversation.language, InboxRow.language)
                 .join(Conversation, Conversation.id == InboxRow.conversation_id)
                 .where(
                     InboxRow.state == PENDING,
@@ -63,7 +64,18 @@ class Notices:
                 .order_by(InboxRow.id)
                 .limit(AT_ONCE)
             ).all()
-            return [Waiting(n, t, c, h, self._before(session, n)) for n, t, c, h in rows]
+            return [
+                Waiting(n, self._text(session, n), chosen, hint, self._before(session, n))
+                for n, chosen, hint in rows
+            ]
+
+    @staticmethod
+    def _text(session: Session, number: int) -> str:
+        try:
+            return session.execute(select(InboxRow.text).where(InboxRow.id == number)).scalar_one()
+        except UnreadableError:
+            # Its key is not there: the person is told all the same.
+            return ""
 
     @staticmethod
     def _before(session: Session, number: int) -> int:
