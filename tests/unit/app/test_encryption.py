@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text, update
 
+from assistant.__main__ import main
 from assistant.messages import Incoming
 from assistant.store import Database, Inbox, Outbox, migrate
 from assistant.store import migrate as migrate_function
@@ -299,3 +301,45 @@ def test_columns_read_through_an_update_as_well(opened: Any) -> None:
         assert session.get_one(OutboxRow, 1).text == "new words"
         assert "new words" not in stored(database)
         assert session.execute(text("SELECT content FROM messages")).scalars().all() == ["", ""]
+
+
+def test_what_was_plain_is_nowhere_in_the_file_afterwards(
+    opened: Any, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = opened()
+    fill(database)
+    with database.write() as session:
+        for number in range(2, 1500):
+            # Of many lengths, so that rows move between pages.
+            row = {"inbox_id": 1, "conversation_id": 1, "created_at": 0.0}
+            session.add(HistoryRow(role=str(number), content=f"{WORDS} {'x' * (number * 37 % 900)}", **row))
+    database.empty_log()
+    monkeypatch.setenv("ASSISTANT_DATABASE_URL", url)
+    monkeypatch.setenv("ASSISTANT_SECRETS_DIR", str(tmp_path))
+    (tmp_path / "database_encryption_key").write_text(line(OLD))
+    rest: list[float] = []
+    monkeypatch.setattr("assistant.encrypt_command.time.sleep", rest.append)
+    assert main(["encrypt"]) == 0, capsys.readouterr().err
+    assert "messages.content 1500" in capsys.readouterr().out
+    assert len(rest) >= 15, "there is a rest after each batch"
+    for path in tmp_path.glob("test.db*"):
+        assert not [form for form in forms(WORDS) if form in path.read_bytes()], path.name
+
+
+def test_a_disk_that_is_full_is_named_and_nothing_is_lost(
+    opened: Any, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(opened())
+    monkeypatch.setenv("ASSISTANT_DATABASE_URL", url)
+    monkeypatch.setenv("ASSISTANT_SECRETS_DIR", str(tmp_path))
+    (tmp_path / "database_encryption_key").write_text(line(OLD))
+
+    def full(_self: Database) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Database, "write_file_anew", full)
+    assert main(["encrypt"]) == 1
+    said = capsys.readouterr().err
+    assert "OperationalError" in said and "room" in said and "give the command again" in said
+    with opened(OLD).read() as session:
+        assert session.get_one(InboxRow, 1).text == f"{WORDS} asks 1"
