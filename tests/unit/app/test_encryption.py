@@ -21,6 +21,7 @@ from assistant.store.encrypted import encrypted_columns
 from assistant.store.key_check import WrongKeyError
 from assistant.store.keyring import MARK, Keyring, KeysError, UnreadableError, key_id, sealed_with
 from assistant.store.models import Base, HistoryRow, InboxRow, OutboxRow
+from assistant.store.notices import Notices
 from assistant.store.retention import find
 from assistant.store.unreadable import PAUSE_SECONDS, UnreadableRow
 
@@ -289,6 +290,20 @@ def test_what_cannot_be_read_waits_and_the_others_go_on(
     clock[0] += PAUSE_SECONDS
     own = Outbox(old, LEASE).claim(["feishu"])
     assert own is not None and own.outbox_id == caught.value.number and own.attempts == 1
+    other.close()
+
+
+def test_a_person_whose_message_cannot_be_read_is_told_to_wait(opened: Any, url: str) -> None:
+    old = opened(OLD)
+    number = Inbox(old, LEASE).accept(Incoming("feishu", "m", "c", WORDS, payload={"seed": 1}))
+    other = Database(url, Keyring([NEW]))
+    notices = Notices(other)
+    assert number is not None
+    assert [(w.inbox_id, w.text) for w in notices.due(["feishu"], -1.0)] == [(number, "")]
+    assert [w.text for w in Notices(old).due(["feishu"], -1.0)] == [WORDS]
+    assert notices.put(number, "please wait")
+    delivery = Outbox(other, LEASE).claim(["feishu"])
+    assert delivery is not None and delivery.text == "please wait"
     other.close()
 
 
