@@ -3,6 +3,7 @@
 Safe beside a live service, and may be interrupted: see ``store/reencrypt.py``.
 """
 
+import sqlite3
 import sys
 import time
 from collections import Counter
@@ -83,12 +84,24 @@ def _rewrite(database: Database, *, erase_unreadable: bool, yes: bool) -> int:
     print(f"rewritten {form}: {what or 'nothing; everything was so already'}")
     if unreadable:
         _unreadable(database, sorted(unreadable), erase_unreadable=erase_unreadable, yes=yes)
-    if not database.empty_log():
-        raise CommandError(
-            "the write-ahead log of SQLite is in use and still holds what was replaced; "
-            "give the command again"
-        )
+    if database.keyring.first:
+        _leave_nothing_behind(database)
     return 0
+
+
+def _leave_nothing_behind(database: Database) -> None:
+    problem = "the write-ahead log is in use"
+    try:
+        database.write_file_anew()
+        if database.empty_log():
+            return
+    except sqlite3.Error as error:
+        problem = f"{type(error).__name__}: {getattr(error, 'sqlite_errorname', '')}"
+    raise CommandError(
+        f"everything is rewritten, but the SQLite file could not be written anew ({problem}), and in its "
+        "gaps may be what was there before: see that its disk has room for two more copies of it, and that "
+        "nothing else holds it for long; then give the command again"
+    )
 
 
 def _unreadable(database: Database, messages: list[int], *, erase_unreadable: bool, yes: bool) -> None:

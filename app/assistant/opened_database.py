@@ -10,7 +10,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from assistant.secret_files import SecretFilesError, read_secrets
-from assistant.settings import PREFIX, Settings, SettingsError, keyring_of, load_database_url
+from assistant.settings import PREFIX, Settings, SettingsError, load_database_url
+from assistant.settings_checks import keyring_of
 from assistant.store import Database
 from assistant.store.key_check import WrongKeyError, check
 from assistant.store.keyring import UnreadableError

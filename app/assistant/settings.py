@@ -23,7 +23,7 @@ from assistant.settings_checks import NO_MODEL, cross_checks, keyring_of
 from assistant.settings_errors import EXAMPLES, SettingsError, complete
 from assistant.store.keyring import Keyring
 
-__all__ = ["EXAMPLES", "Settings", "SettingsError", "keyring_of", "load_database_url", "load_settings"]
+__all__ = ["EXAMPLES", "Settings", "SettingsError", "load_database_url", "load_settings"]
 
 PREFIX = "ASSISTANT_"
 # gunicorn's code for "do not start me again": the whole process ends instead of trying for ever.

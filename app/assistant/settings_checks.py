@@ -74,6 +74,18 @@ def cross_checks(settings: "Settings") -> None:
         )
 
 
+def keyring_of(secrets: Secrets, directory: Path) -> Keyring:
+    """Return the keys in ``secrets``, which were read from ``directory``.
+
+    Raises:
+        SettingsError: a line of the file is no key.
+    """
+    try:
+        return Keyring.parse(secrets.get(SECRET))
+    except KeysError as error:
+        raise SettingsError(f"{SECRET}: the file {directory / SECRET}: {error}") from None
+
+
 def _model_fits(settings: "Settings") -> None:
     """Refuse a model that needs more memory than there is, before anything is loaded."""
     try:

@@ -1,5 +1,6 @@
 """The database connection: transactions that are the same on SQLite and PostgreSQL."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -104,6 +105,22 @@ class Database:
         try:
             # The first figure is 1 when it could not be done (sqlite.org/pragma.html#pragma_wal_checkpoint).
             return not connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            connection.close()
+
+    def write_file_anew(self) -> None:
+        """On SQLite, write the file anew: in the gaps of its pages is still what was there before.
+
+        ``secure_delete`` overwrites what is deleted, not what a page held before its rows were moved. Writers
+        wait meanwhile, and a copy lies in the file's folder. Raises what the driver raises.
+        """
+        if not self.is_sqlite:
+            return
+        # The usual temporary folder is in memory, and small (sqlite.org/tempfiles.html).
+        os.environ["SQLITE_TMPDIR"] = os.path.dirname(os.path.abspath(self.engine.url.database or ""))
+        connection = self.engine.raw_connection()
+        try:
+            connection.cursor().execute("VACUUM")
         finally:
             connection.close()
 

@@ -6,12 +6,11 @@ plain ``Text`` or ``JSON`` in the migration; nothing else has to know. The keys 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import JSON, ColumnElement, Dialect, MetaData, Table, Text, type_coerce
-from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from assistant.store.keyring import Keyring, escaped
@@ -53,39 +52,34 @@ class EncryptedText(TypeDecorator[str]):
 
 
 class EncryptedJSON(TypeDecorator[dict[str, Any]]):
-    """A JSON object, of which some names stay readable, so that SQL can look for them."""
+    """A JSON object."""
 
     impl = JSON
     cache_ok = True
 
-    def __init__(self, place: str, clear: Iterable[str] = ()) -> None:
-        """Take the column's name as ``table.column`` and the names in the object that stay readable."""
+    def __init__(self, place: str) -> None:
+        """Take the column's name as ``table.column``; what was sealed for it opens nowhere else."""
         super().__init__()
-        self.place, self.clear = place, tuple(clear)
-
-    def coerce_compared_value(self, op: OperatorType | None, value: Any) -> Any:
-        """Let names and comparisons in an expression be JSON's (see SQLAlchemy's TypeDecorator)."""
-        return self.impl_instance.coerce_compared_value(op, value)
+        self.place = place
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> dict[str, Any] | None:
         """Return the stored form of ``value``."""
         keyring = _keyrings.get(dialect, _PLAIN)
         stored: dict[str, Any] | None = value
-        if stored is None or not (keyring.first or SEALED in stored):
+        # An empty object stays one: there is nothing in it to hide.
+        if not stored or not (keyring.first or SEALED in stored):
             return stored
-        clear = {name: stored[name] for name in self.clear if name in stored}
-        rest = {name: item for name, item in stored.items() if name not in clear}
-        if not rest:
-            return stored
-        text = json.dumps(rest, ensure_ascii=False, separators=(",", ":"))
-        return {**clear, SEALED: keyring.seal(text, self.place) if keyring.first else escaped(text)}
+        text = json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
+        return {SEALED: keyring.seal(text, self.place) if keyring.first else escaped(text)}
 
     def process_result_value(self, value: dict[str, Any] | None, dialect: Dialect) -> dict[str, Any] | None:
         """Return what is stored as ``value``; raises UnreadableError."""
         if value is None or SEALED not in value:
             return value
-        opened = json.loads(_keyrings.get(dialect, _PLAIN).open(str(value[SEALED]), self.place))
-        return {**opened, **{name: v for name, v in value.items() if name != SEALED}}
+        opened: dict[str, Any] = json.loads(
+            _keyrings.get(dialect, _PLAIN).open(str(value[SEALED]), self.place)
+        )
+        return opened
 
     def sealed(self, column: ColumnElement[Any]) -> ColumnElement[str]:
         """Return an expression for what is sealed in ``column``, NULL where nothing is."""

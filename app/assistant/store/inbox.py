@@ -167,13 +167,13 @@ class Inbox:
         return claimed
 
     def _claim(
-        self, session: Session, statement: Select[InboxRow, Conversation]
+        self, session: Session, oldest: Select[InboxRow, Conversation]
     ) -> "Claim | UnreadableRow | None":
         now = self._database.now(session)
         try:
-            found = session.execute(statement, {"now": now}).first()
+            found = session.execute(oldest, {"now": now}).first()
         except UnreadableError as error:
-            return put_off(session, InboxRow, statement.with_only_columns(InboxRow.id), now, error)
+            return put_off(session, InboxRow, oldest.with_only_columns(InboxRow.id), now, error)
         if found is None:
             return None
         row, conversation = found

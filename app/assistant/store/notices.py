@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, defer
 
 from assistant.messages import Kind
 from assistant.store.database import Database
@@ -64,18 +64,7 @@ class Notices:
                 .order_by(InboxRow.id)
                 .limit(AT_ONCE)
             ).all()
-            return [
-                Waiting(n, self._text(session, n), chosen, hint, self._before(session, n))
-                for n, chosen, hint in rows
-            ]
-
-    @staticmethod
-    def _text(session: Session, number: int) -> str:
-        try:
-            return session.execute(select(InboxRow.text).where(InboxRow.id == number)).scalar_one()
-        except UnreadableError:
-            # Its key is not there: the person is told all the same.
-            return ""
+            return [Waiting(n, _text(session, n), c, h, self._before(session, n)) for n, c, h in rows]
 
     @staticmethod
     def _before(session: Session, number: int) -> int:
@@ -91,7 +80,11 @@ class Notices:
         """Put ``text`` into the outbox unless the message is answered by now, or was told of already."""
         try:
             with self._database.write() as session:
-                row = session.get(InboxRow, inbox_id, with_for_update=not self._database.is_sqlite)
+                # What people wrote is not needed, and perhaps not to be read.
+                sealed = (defer(InboxRow.text), defer(InboxRow.payload))
+                row = session.get(
+                    InboxRow, inbox_id, options=sealed, with_for_update=not self._database.is_sqlite
+                )
                 if row is None or row.state != PENDING:
                     return False
                 conversation = session.get_one(Conversation, row.conversation_id)
@@ -114,3 +107,11 @@ class Notices:
         except IntegrityError:
             return False
         return True
+
+
+def _text(session: Session, number: int) -> str:
+    """Return what a message says, from which its language is guessed; nothing where no key opens it."""
+    try:
+        return session.execute(select(InboxRow.text).where(InboxRow.id == number)).scalar_one()
+    except UnreadableError:
+        return ""

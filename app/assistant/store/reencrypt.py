@@ -65,14 +65,14 @@ class _Column:
     ) -> None:
         self._database, self._type = database, column_type
         self._dialect = database.engine.dialect
-        self._table, self._id = table, table.c.id
-        inbox = InboxRow.__table__
-        message = table.c.id if table is inbox else table.c.inbox_id
-        self._rows = select(table.c.id, message, type_coerce(column, stored_type(column_type)))
+        (self._id,) = table.primary_key
+        self._table = table
+        message = self._id if table is InboxRow.__table__ else table.c.inbox_id
+        self._rows = select(self._id, message, type_coerce(column, stored_type(column_type)))
         self._outdated = _outdated(column_type.sealed(column), database.keyring)
         self._update = (
             update(table)
-            .where(table.c.id == bindparam("row"))
+            .where(self._id == bindparam("row"))
             .values({column.key: bindparam("value", type_=column_type)})
         )
 
@@ -91,7 +91,7 @@ class _Column:
             except UnreadableError:
                 unreadable.append(message)
                 continue
-            # An object whose names are all readable has nothing to seal.
+            # An empty object has nothing to seal.
             if self._type.process_bind_param(value, self._dialect) != stored:
                 values.append({"row": number, "value": value})
         if values:
