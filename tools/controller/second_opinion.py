@@ -1,4 +1,4 @@
-"""The npm packages by others that know the platforms: installed from a lock, without running their scripts."""
+"""The npm packages by others that know the platforms: installed from a lock, their scripts not run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ensure_second_opinion() -> Path:
     modules = place / "node_modules"
     if modules.exists():
         return modules
-    # Two runs at once each make their own, and the first puts it in place; a cut-off one leaves nothing there.
+    # Two runs at once each make their own, the first puts it in place; a cut-off one leaves nothing there.
     partial = Path(tempfile.mkdtemp(prefix="part-", dir=place.parent))
     try:
         for source in sources:
