@@ -11,6 +11,12 @@ class Kind(StrEnum):
     CHAT = "chat"
     START = "start"
     HELP = "help"
+    RESET = "reset"
+    LANGUAGE = "language"
+    FEEDBACK = "feedback"
+    STATUS = "status"
+    # Not answered: the person may not, or not so much.
+    REFUSED = "refused"
     UNSUPPORTED = "unsupported"
 
 
@@ -21,7 +27,10 @@ class Incoming:
     ``message_id`` is unique within ``platform``. ``chat`` is the platform's id of the conversation.
     ``reply_to`` is what the channel needs in order to answer this very message. ``payload`` holds what
     only some channels have (an API call's own history and limits). ``sender`` is the platform's id of the
-    person who wrote, where it has one: it serves for nothing but finding a person's data again.
+    person who wrote, where it has one: it serves quotas, allow-lists, and finding a person's data again.
+    ``language`` is what the platform knows of the person's language: en, zh or nothing. ``edits`` is the
+    ``message_id`` of an earlier message that this one puts another text in the place of, where people can
+    edit what they sent.
     """
 
     platform: str
@@ -32,6 +41,8 @@ class Incoming:
     kind: Kind = Kind.CHAT
     payload: dict[str, Any] = field(default_factory=dict)
     sender: str = ""
+    language: str = ""
+    edits: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from assistant.channels.base import PermanentError, TransientError
+from assistant.channels.base import Part, PermanentError, TransientError
 from assistant.channels.feishu.client import FeishuClient
 from assistant.channels.feishu.crypto import UndecipherableError, decrypt, signature, signature_is_valid
 from assistant.channels.feishu.events import read_message
@@ -195,8 +195,8 @@ OK = httpx.Response(200, json={"code": 0})
 
 def test_token_is_kept_and_the_key_goes_along() -> None:
     platform = Platform(OK, OK)
-    platform.client.send("oc_1", "你好", "om_1", "key-1")
-    platform.client.send("oc_1", "b", "om_2", "key-2")
+    platform.client.send(Part("oc_1", "你好", "om_1", "key-1"))
+    platform.client.send(Part("oc_1", "b", "om_2", "key-2"))
     assert platform.tokens == 1
     assert platform.bodies[0] == {
         "msg_type": "text",
@@ -209,11 +209,11 @@ def test_token_is_kept_and_the_key_goes_along() -> None:
 def test_invalid_token_is_renewed_once() -> None:
     invalid = httpx.Response(400, json={"code": 99991663})
     platform = Platform(invalid, OK)
-    platform.client.send("oc_1", "a", "om_1", "key-1")
+    platform.client.send(Part("oc_1", "a", "om_1", "key-1"))
     assert [b["token"] for b in platform.bodies] == ["Bearer t1", "Bearer t2"]
     assert [b["uuid"] for b in platform.bodies] == ["key-1", "key-1"]
     with pytest.raises(TransientError):
-        Platform(invalid, invalid).client.send("oc_1", "a", "om_1", "key-1")
+        Platform(invalid, invalid).client.send(Part("oc_1", "a", "om_1", "key-1"))
 
 
 @pytest.mark.parametrize(
@@ -234,6 +234,6 @@ def test_invalid_token_is_renewed_once() -> None:
 )
 def test_failures(answer: httpx.Response | Exception, kind: type[Exception], after: float | None) -> None:
     with pytest.raises(kind) as caught:
-        Platform(answer).client.send("oc_1", "a private text", "om_1", "key-1")
+        Platform(answer).client.send(Part("oc_1", "a private text", "om_1", "key-1"))
     assert getattr(caught.value, "retry_after", None) == after
     assert "private" not in str(caught.value)

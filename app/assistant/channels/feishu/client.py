@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from assistant.channels.base import PermanentError, TransientError, http_client
+from assistant.channels.base import Part, PermanentError, TransientError, http_client
 from assistant.logs import Log
 
 log = Log(__name__)
@@ -37,20 +37,20 @@ class FeishuClient:
         cuts = range(0, max(len(text), 1), MAX_PART_CHARACTERS)
         return [text[start : start + MAX_PART_CHARACTERS] for start in cuts]
 
-    def send(self, chat: str, text: str, reply_to: str, key: str) -> None:
-        """Send ``text`` as a reply, or into the chat when there is nothing to reply to; see ``Push.send``.
+    def send(self, part: Part) -> None:
+        """Send ``part`` as a reply, or into the chat when there is nothing to reply to; see ``Push.send``.
 
         ``key`` goes along as ``uuid``: Feishu drops a second request with the same one within an hour.
         """
         body: dict[str, Any] = {
             "msg_type": "text",
-            "content": json.dumps({"text": text}, ensure_ascii=False),
-            "uuid": key,
+            "content": json.dumps({"text": part.text}, ensure_ascii=False),
+            "uuid": part.key,
         }
-        if reply_to:
-            path = f"/open-apis/im/v1/messages/{reply_to}/reply"
+        if part.reply_to:
+            path = f"/open-apis/im/v1/messages/{part.reply_to}/reply"
         else:
-            path, body["receive_id"] = "/open-apis/im/v1/messages?receive_id_type=chat_id", chat
+            path, body["receive_id"] = "/open-apis/im/v1/messages?receive_id_type=chat_id", part.chat
         code = self._post(path, body)
         if code in INVALID_TOKEN:
             # The token was withdrawn before its time: once more with a new one.
@@ -61,6 +61,22 @@ class FeishuClient:
             raise TransientError(f"feishu code {code}")
         if code:
             raise PermanentError(f"feishu code {code}")
+
+    def show_typing(self, chat: str) -> None:
+        """Do nothing: Feishu shows no such thing."""
+
+    def draft_seconds(self, chat: str) -> float:
+        """Return 0: there are no drafts yet."""
+        del chat
+        return 0.0
+
+    def open_draft(self, part: Part) -> str:
+        """Refuse: there are no drafts yet."""
+        raise PermanentError("no drafts")
+
+    def change_draft(self, chat: str, draft: str, text: str) -> None:
+        """Refuse: there are no drafts yet."""
+        raise PermanentError("no drafts")
 
     def bot_open_id(self) -> str:
         """Return the bot's own open_id; raises what ``send`` raises, or returns an empty text."""

@@ -12,7 +12,7 @@ from telegram import Bot, LinkPreviewOptions, ReplyParameters, Update
 from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
-from assistant.channels.base import PermanentError, TransientError
+from assistant.channels.base import Part, PermanentError, TransientError
 from assistant.channels.telegram.split import split
 
 T = TypeVar("T")
@@ -104,23 +104,40 @@ class TelegramClient:
         """Cut ``text`` into messages; see ``split.split``."""
         return split(text)
 
-    def send(self, chat: str, text: str, reply_to: str, key: str) -> None:
-        """Send ``text``; see ``Push.send``. The Bot API knows no idempotency key, so ``key`` is not used.
+    def send(self, part: Part) -> None:
+        """Send ``part``; see ``Push.send``. The Bot API knows no idempotency key, so ``key`` is not used.
 
         The reply still goes out when the message it answers was deleted meanwhile.
         """
-        del key
-        chat_id, _, topic = chat.partition("/")
-        parameters = ReplyParameters(int(reply_to), allow_sending_without_reply=True) if reply_to else None
+        chat_id, _, topic = part.chat.partition("/")
+        parameters = (
+            ReplyParameters(int(part.reply_to), allow_sending_without_reply=True) if part.reply_to else None
+        )
         self._call(
             lambda bot: bot.send_message(
                 int(chat_id),
-                text,
+                part.text,
                 message_thread_id=int(topic) if topic else None,
                 reply_parameters=parameters,
                 link_preview_options=LinkPreviewOptions(is_disabled=True),
             )
         )
+
+    def show_typing(self, chat: str) -> None:
+        """Do nothing yet."""
+
+    def draft_seconds(self, chat: str) -> float:
+        """Return 0: there are no drafts yet."""
+        del chat
+        return 0.0
+
+    def open_draft(self, part: Part) -> str:
+        """Refuse: there are no drafts yet."""
+        raise PermanentError("no drafts")
+
+    def change_draft(self, chat: str, draft: str, text: str) -> None:
+        """Refuse: there are no drafts yet."""
+        raise PermanentError("no drafts")
 
     def name(self) -> str:
         """Return the bot's user name without @; raises what ``send`` raises."""
