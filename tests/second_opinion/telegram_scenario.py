@@ -57,13 +57,11 @@ def _keyboard() -> api.InlineKeyboardMarkup:
 
 
 def _message_id(answers: Mapping[str, Answer]) -> int:
-    number = answers["sendMessage"].body["result"]["message_id"]
-    assert isinstance(number, int)
-    return number
+    return int(answers["sendMessage"].body["result"]["message_id"])
 
 
 def _after(answers: Mapping[str, Answer], step: str) -> int:
-    return max(update["update_id"] for update in answers[step].body["result"]) + 1
+    return 1 + max(int(update["update_id"]) for update in answers[step].body["result"])
 
 
 STEPS: Mapping[str, Step] = {
