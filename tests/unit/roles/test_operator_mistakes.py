@@ -237,6 +237,10 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ]
     server = {"assistant_backend_url": "https://models.example.org/v1", "assistant_model_file": ""}
     tasks.append(attempt("good model server", "assistant", server, results))
+    plain = {**FEISHU, "assistant_feishu_encrypt_key": "", "assistant_feishu_plain_events": True}
+    tasks.append(attempt("good plain events", "assistant", plain, results))
+    gateway = {"assistant_feishu_signature_scheme": "hmac-sha256", "assistant_feishu_max_age_seconds": 28800}
+    tasks.append(attempt("good gateway", "assistant", {**FEISHU, **gateway}, results))
     for name, (role, values, _) in MISTAKES.items():
         located = json.loads(json.dumps(values).replace("{FOLDER}", str(folder)))
         tasks.append(attempt(name, role, located, results))
@@ -251,6 +255,11 @@ def test_good_values_are_not_complained_about(said: dict[str, str], role: str) -
 
 def test_another_model_server_needs_no_model_file(said: dict[str, str]) -> None:
     assert "good model server" not in said
+
+
+@pytest.mark.parametrize("name", ["good plain events", "good gateway"])
+def test_feishus_events_may_come_without_a_key_or_through_a_gateway(said: dict[str, str], name: str) -> None:
+    assert name not in said, said
 
 
 @pytest.mark.parametrize("name", MISTAKES)
