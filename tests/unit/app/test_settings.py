@@ -37,7 +37,7 @@ class Place:
         for name in [n for n in os.environ if n.startswith("ASSISTANT_")]:
             monkeypatch.delenv(name)
         # What a model needs is judged by tests of its own.
-        monkeypatch.setattr(module, "judge", lambda *_arguments, **_settings: None)
+        monkeypatch.setattr("assistant.settings_checks.judge", lambda *_arguments, **_settings: None)
         self.set(
             MODEL_PATH=str(self.model),
             ASSISTANT_SECRETS_DIR=str(self.secrets),
@@ -232,7 +232,7 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_starts(
         asked.update(settings, path=path)
         raise DoesNotFitHost("the model needs 4886 MiB")
 
-    monkeypatch.setattr(module, "judge", too_large)
+    monkeypatch.setattr("assistant.settings_checks.judge", too_large)
     place.set(ASSISTANT_PARALLEL="3", ASSISTANT_REPACK="ON")
     assert problem().startswith("MODEL_PATH: the model needs 4886 MiB")
     assert asked == {"path": place.model, "context_tokens": 2048, "parallel": 3, "repack": "on"}
