@@ -13,7 +13,7 @@ from tests.chaos.plan import PLATFORMS, Message, answered
 # A call that was under way at the kill may be taken by the platform a little later.
 LATE_SECONDS = 1.0
 # From the platform's taking of a message to the commit in the database, without the way of the answer.
-RECORD_SECONDS = 2.0
+RECORD_SECONDS = 1.0
 TIME_ERROR_SECONDS = 0.05
 
 
@@ -23,7 +23,8 @@ class Answer:
 
     ``message`` is the number that its words answer, None without such words; ``whole`` says whether all of
     the answer is there. ``chat`` and ``reply_to`` are the numbers of the chat and of the message that it was
-    sent for, None where the platform cannot tell. ``at`` is in seconds since 1970.
+    sent for, None where the platform cannot tell. ``at`` is in seconds since 1970; ``edited_at`` the time of
+    the last edit, 0 without any.
     """
 
     platform: str
@@ -33,6 +34,7 @@ class Answer:
     whole: bool
     at: float
     answer_lost: bool = False
+    edited_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def read_answer(
         whole,
         float(sent["at"]),
         bool(sent.get("answer_lost")),
+        float(sent.get("edited_at") or 0.0),
     )
 
 
@@ -118,14 +121,11 @@ def judge(evidence: Evidence) -> Verdict:
             verdict.order_violations.append(message.number)
         latest[chat] = max(place, latest.get(chat, place))
     for message in evidence.messages:
-        found = copies[message.number]
-        if not found:
+        if not copies[message.number]:
             verdict.lost.append(message.number)
             if message.number not in accepted:
                 verdict.never_accepted.append(message.number)
-        for earlier, later in pairwise(found):
-            verdict.doubles[message.platform].append(message.number)
-            _reason(verdict, evidence, message, earlier, later).append(message.number)
+    _explain(verdict, evidence, copies)
     return verdict
 
 
@@ -137,22 +137,35 @@ def _misplaced(answer: Answer, message: Message) -> bool:
     return answer.chat is not None and answer.chat != message.chat
 
 
-def _reason(
-    verdict: Verdict, evidence: Evidence, message: Message, earlier: Answer, later: Answer
-) -> list[int]:
-    """Return the list of doubles that this one belongs to.
+def _explain(verdict: Verdict, evidence: Evidence, copies: Mapping[int, Sequence[Answer]]) -> None:
+    """Count the doubles and give each its reason.
 
-    A kill explains it when it fell between the platform's taking of the earlier copy and the moment at which
-    the assistant would have committed that, and when the database did learn of the answer only after the
-    later copy. On Feishu nothing explains a double: its ``uuid`` drops the repetition.
+    A kill explains one on Telegram when it fell between the platform's taking of the earlier copy and the
+    moment at which the assistant would have committed that, and when the database did learn of the answer
+    only after the later copy. It explains one only: the assistant sends a platform's answers one by one. On
+    Feishu nothing explains a double: its ``uuid`` drops the repetition.
     """
-    if message.platform == "feishu":
-        return verdict.unexplained
-    recorded = evidence.recorded.get(message.number)
-    recorded_later = recorded is None or recorded >= later.at - TIME_ERROR_SECONDS
-    limit = evidence.answer_seconds + RECORD_SECONDS
-    if recorded_later and any(-LATE_SECONDS <= kill - earlier.at <= limit for kill in evidence.kills):
-        return verdict.by_kill
-    if recorded_later and earlier.answer_lost:
-        return verdict.by_lost_answer
-    return verdict.unexplained
+    kills = list(evidence.kills)
+    pairs = [pair for found in copies.values() for pair in pairwise(found)]
+    for earlier, later in sorted(pairs, key=lambda pair: pair[0].at):
+        number = earlier.message
+        assert number is not None
+        verdict.doubles[earlier.platform].append(number)
+        recorded = evidence.recorded.get(number)
+        in_time = recorded is not None and recorded < later.at - TIME_ERROR_SECONDS
+        if earlier.platform == "feishu" or in_time:
+            verdict.unexplained.append(number)
+        elif (kill := _kill_between(earlier, kills, evidence.answer_seconds)) is not None:
+            kills.remove(kill)
+            verdict.by_kill.append(number)
+        elif earlier.answer_lost:
+            verdict.by_lost_answer.append(number)
+        else:
+            verdict.unexplained.append(number)
+
+
+def _kill_between(taken: Answer, kills: Sequence[float], answer_seconds: float) -> float | None:
+    """Return the kill before which ``taken`` was taken, but not recorded; None if there was none."""
+    limit = answer_seconds + RECORD_SECONDS
+    times = (taken.at, taken.edited_at)
+    return next((k for k in kills if any(-LATE_SECONDS <= k - time <= limit for time in times)), None)

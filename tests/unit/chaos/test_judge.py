@@ -122,6 +122,20 @@ def test_a_lost_answer_is_a_reason_of_its_own() -> None:
     assert verdict.unexplained == [3], "the answer to the second copy explains nothing"
 
 
+def test_a_kill_explains_one_double_only() -> None:
+    others = [answer(1, at=30.01), answer(3), answer(1, at=75.0), answer(3, at=76.0)]
+    verdict = judge(evidence(*without(1, 3), *others, kills=[30.05]))
+    assert (len(verdict.by_kill), len(verdict.unexplained)) == (1, 1)
+    verdict = judge(evidence(*without(1, 3), *others, kills=[30.05, 30.06]))
+    assert (sorted(verdict.by_kill), verdict.unexplained) == ([1, 3], [])
+
+
+def test_a_kill_after_the_edit_that_made_it_whole_explains_a_double() -> None:
+    copies = [answer(3, edited_at=40.0), answer(3, at=85.0)]
+    assert judge(evidence(*without(3), *copies, kills=[40.1])).by_kill == [3]
+    assert judge(evidence(*without(3), *copies, kills=[43.0])).unexplained == [3]
+
+
 def test_each_copy_more_is_counted() -> None:
     verdict = judge(evidence(*without(7), answer(7), answer(7, at=75.0), answer(7, at=90.0), kills=[70.05]))
     assert (verdict.doubles["telegram"], verdict.by_kill, verdict.unexplained) == ([7, 7], [7], [7])
