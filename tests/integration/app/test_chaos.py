@@ -9,11 +9,11 @@ from tests.chaos.run import run
 
 
 @pytest.mark.slow
-def test_kills_and_a_failing_network(any_database: str, tmp_path: Path) -> None:
-    plan = make_plan(seed=7, messages=16, conversations=6, kills=2)
+def test_kills_and_a_failing_network(tmp_path: Path) -> None:
+    plan = make_plan(seed=31, messages=16, conversations=6, kills=2)
     directory = tmp_path / "chaos"
     directory.mkdir()
-    result = run(any_database, plan, directory, share=0.1, lost_answers=False)
+    result = run(f"sqlite:///{directory}/assistant.db", plan, directory, share=0.1, lost_answers=False)
     assert (result.figures["messages"], result.figures["kills"]) == (16, 2)
     assert result.figures["platform_calls"] >= 16
     verdict = result.verdict
