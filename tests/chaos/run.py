@@ -49,7 +49,7 @@ def run(database_url: str, plan: Plan, directory: Path, *, share: float, lost_an
         assistant.start()
         ready = time.monotonic() - begun
         network.fail(share, plan.seed, lost_answers=lost_answers)
-        people, killer = People(plan), Killer(assistant, plan.lives)
+        people, killer = People(plan, ready), Killer(assistant, plan.lives)
         try:
             killer.start()
             asyncio.run(people.write(assistant.url, network))
