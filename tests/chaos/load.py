@@ -18,8 +18,8 @@ from tests.integration.app.process import APP_ID, SECRETS
 
 REPEATED = 0.05
 TELEGRAM_FACTOR = 4.0
-# Feishu's last repetition comes 7 hours later on the platform. Here it must come after the last start, however
-# slow that is: after the kills' time with this much to spare, and as many starts as this.
+# Feishu's last repetition comes 7 hours later on the platform. Here it comes after the last start, which may
+# be slow: after the time of the kills, with this much to spare, and as many starts as this.
 SPARE, STARTS = 1.2, 8.0
 
 
