@@ -1,9 +1,10 @@
 """The database connection: transactions that are the same on SQLite and PostgreSQL."""
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
@@ -47,12 +48,13 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        self._writers: Any = threading.Lock() if self.is_sqlite else nullcontext()
         self._reader = self.engine.execution_options(sqlite_begin="DEFERRED")
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Give a session in a writing transaction, committed at the end and rolled back on an error."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with self._writers, Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
