@@ -118,6 +118,10 @@ bench-second-run:  ## site.yml on the demo's machine, unchanged, both strategies
 bench-inference: artifacts  ## the engine beside llama-server and llama_cpp.server: build/bench/inference.json and .png
 	$(BIN)/python -m tests.bench.inference $(BENCH_INFERENCE)
 
+.PHONY: bench-ack
+bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy: build/bench/ack.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.ack $(BENCH_ACK)
+
 .PHONY: bench-corrupt-files
 bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill
 	PYTHONPATH=app $(BIN)/python -m tests.bench.corrupt_files

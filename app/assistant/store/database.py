@@ -1,7 +1,6 @@
 """The database connection: transactions that are the same on SQLite and PostgreSQL."""
 
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -20,6 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
+
+from assistant.store.write_line import WriteLine
 
 Locked = TypeVar("Locked", bound=GenerativeSelect)
 BUSY_TIMEOUT_SECONDS = 15
@@ -48,13 +49,20 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
-        self._writers: Any = threading.Lock() if self.is_sqlite else nullcontext()
+        self._line = WriteLine() if self.is_sqlite else None
         self._reader = self.engine.execution_options(sqlite_begin="DEFERRED")
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """Give a session in a writing transaction, committed at the end and rolled back on an error."""
-        with self._writers, Session(self.engine, expire_on_commit=False) as session, session.begin():
+    def write(self, *, urgent: bool = False) -> Iterator[Session]:
+        """Give a session in a writing transaction, committed at the end and rolled back on an error.
+
+        An ``urgent`` one, for which somebody outside waits, goes before those of this process that are not.
+        """
+        with (
+            self._line.turn(urgent=urgent) if self._line else nullcontext(),
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager

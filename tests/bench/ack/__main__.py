@@ -1,4 +1,4 @@
-"""``make bench-ack``: how soon a webhook is acknowledged while the model is busy, and a cached answer is there.
+"""``make bench-ack``: how soon a webhook is acknowledged while the model is busy, and answered without it.
 
 nginx with the role's rendered configuration, the app under its own gunicorn settings with the demonstration's
 model, and the emulated platforms run side by side on this machine: a container in a virtual network on a
@@ -27,7 +27,7 @@ from typing import Any
 import httpx
 
 from tests.bench.ack.arrivals import Arrival, arrive
-from tests.bench.ack.rig import PARALLEL, Rig, assembled, go_first, nginx_configuration
+from tests.bench.ack.rig import PARALLEL, Rig, assembled, going_first, nginx_configuration
 from tests.bench.ack.traffic import CONVERSATIONS, FIXED_QUESTION, People, questions
 from tests.bench.report import Figure, write_report
 from tests.integration.app.process import SECRETS
@@ -213,10 +213,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="of arrivals (default: %(default)s)")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART")
     arguments = parser.parse_args()
-    first = go_first()
     load = os.getloadavg()[0]
     try:
-        samples = measure(arguments.rounds, arguments.seconds, arguments.parts)
+        with going_first() as first:
+            samples = measure(arguments.rounds, arguments.seconds, arguments.parts)
     except StageFailure as failure:
         print(failure.why, failure.remedy, sep="\n", file=sys.stderr)
         return 1
@@ -228,7 +228,7 @@ def main() -> int:
         "load_before": load,
         "load_min": min(loads),
         "load_max": max(loads),
-        "senders_go_first": first,
+        "senders_going_first": first,
         "conversations": 2 * CONVERSATIONS,
         "cached_question": FIXED_QUESTION,
     }

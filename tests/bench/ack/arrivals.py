@@ -110,7 +110,7 @@ def arrive(door: Door, posts: Sequence[Post], per_second: float) -> list[Arrival
 def _send(
     door: Door, connection: http.client.HTTPConnection | None, post: Post
 ) -> tuple[http.client.HTTPConnection | None, int]:
-    """Send ``post`` once; a server may close a connection between two requests, and then it is opened anew."""
+    """Send ``post`` once, over ``connection`` if it is open."""
     try:
         # A new connection belongs to the request's time: a platform has to make it, too.
         connection = connection if connection is not None and connection.sock is not None else door.connect()
