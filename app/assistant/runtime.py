@@ -35,7 +35,7 @@ from assistant.store.ratings import Ratings
 from assistant.store.switches import Switches
 from assistant.streamer import Streamer
 from assistant.texts import clean
-from assistant.web import health
+from assistant.web import health, openapi
 from assistant.web.factory import make_app
 from assistant.worker import Worker
 
@@ -157,7 +157,10 @@ class Runtime:
     def app(self) -> Flask:
         """Return the HTTP application."""
         intake = Intake(self.accept, self.rate)
-        blueprints: list[Blueprint] = [health.blueprint(self.alive, self.readiness, self.metrics.registry)]
+        blueprints: list[Blueprint] = [
+            health.blueprint(self.alive, self.readiness, self.metrics.registry),
+            openapi.blueprint(),
+        ]
         for channel in self.channels.values():
             routes = channel.blueprint(intake)
             if routes is not None:
