@@ -64,6 +64,12 @@ unit: artifacts checkers  ## pure Python, and rendered templates through their o
 integration: artifacts checkers  ## the app with real SQLite and PostgreSQL, the emulators, Chromium
 	$(PYTEST) tests/integration
 
+.PHONY: hostile
+hostile: export HOSTILE_REQUESTS ?= 10000
+hostile: export HOSTILE_SEED ?= $(shell echo $$RANDOM$$RANDOM)
+hostile: artifacts checkers  ## 10,000 generated hostile requests, on both databases; HOSTILE_SEED=... again
+	$(PYTEST) tests/integration/app/hostile
+
 .PHONY: molecule
 molecule: artifacts checkers  ## all of site.yml on a fresh machine, looked at from outside
 	@rm -f build/logs/molecule-verify.log
