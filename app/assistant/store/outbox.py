@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, func, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
 from assistant.store.database import Database
+from assistant.store.keyring import UnreadableError
 from assistant.store.models import (
     DEAD,
     DISCARDED,
@@ -22,6 +23,7 @@ from assistant.store.models import (
     InboxRow,
     OutboxRow,
 )
+from assistant.store.unreadable import UnreadableRow, put_off
 
 # In a reply's detail: whether people may rate it, and its language.
 RATEABLE, LANGUAGE = "rateable", "language"
@@ -69,31 +71,45 @@ class Outbox:
         self._next = database.skip_locked(_oldest_sendable(), OutboxRow)
 
     def claim(self, platforms: Sequence[str]) -> Delivery | None:
-        """Take the oldest reply for ``platforms``; a chat's later replies wait for its earlier ones."""
+        """Take the oldest reply for ``platforms``; a chat's later replies wait for its earlier ones.
+
+        Raises:
+            UnreadableRow: its key is not there; it waits for a while, and is not counted as tried.
+        """
         with self._database.write() as session:
-            now = self._database.now(session)
-            found = session.execute(self._next, {"now": now, "platforms": list(platforms)})
-            row = found.scalar_one_or_none()
-            if row is None:
-                return None
-            token = secrets.token_hex(16)
-            row.lease_token, row.lease_until = token, now + self._lease
-            row.attempts += 1
-            draft = session.get(Draft, row.inbox_id) if row.purpose == REPLY else None
-            return Delivery(
-                outbox_id=row.id,
-                platform=row.platform,
-                chat=row.chat,
-                reply_to=row.reply_to,
-                text=row.text,
-                idempotency_key=row.idempotency_key,
-                parts_sent=row.parts_sent,
-                attempts=row.attempts,
-                token=token,
-                draft=draft.reference if draft else "",
-                rateable=row.inbox_id if row.detail.get(RATEABLE) else 0,
-                language=str(row.detail.get(LANGUAGE, "")),
-            )
+            claimed = self._claim(session, platforms)
+        if isinstance(claimed, UnreadableRow):
+            raise claimed
+        return claimed
+
+    def _claim(self, session: Session, platforms: Sequence[str]) -> "Delivery | UnreadableRow | None":
+        now = self._database.now(session)
+        values = {"now": now, "platforms": list(platforms)}
+        try:
+            row = session.execute(self._next, values).scalar_one_or_none()
+        except UnreadableError as error:
+            number = self._next.with_only_columns(OutboxRow.id).params(values)
+            return put_off(session, OutboxRow, number, now, error)
+        if row is None:
+            return None
+        token = secrets.token_hex(16)
+        row.lease_token, row.lease_until = token, now + self._lease
+        row.attempts += 1
+        draft = session.get(Draft, row.inbox_id) if row.purpose == REPLY else None
+        return Delivery(
+            outbox_id=row.id,
+            platform=row.platform,
+            chat=row.chat,
+            reply_to=row.reply_to,
+            text=row.text,
+            idempotency_key=row.idempotency_key,
+            parts_sent=row.parts_sent,
+            attempts=row.attempts,
+            token=token,
+            draft=draft.reference if draft else "",
+            rateable=row.inbox_id if row.detail.get(RATEABLE) else 0,
+            language=str(row.detail.get(LANGUAGE, "")),
+        )
 
     def _change(self, delivery: Delivery, since_now: Mapping[str, float], **values: Any) -> bool:
         """Change the reply while its lease holds; ``since_now`` are times, in seconds from now."""
