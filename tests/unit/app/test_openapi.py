@@ -27,7 +27,7 @@ SECRET = "not-to-be-told"
 def make(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> Flask:
     secrets = folder / "secrets"
     secrets.mkdir()
-    for name in SECRET_NAMES:
+    for name in SECRET_NAMES - {"database_encryption_key"}:
         (secrets / name).write_text(f"{SECRET}-{name}\n")
     (secrets / "database_url").write_text(f"sqlite:///{folder}/{SECRET}.db\n")
     monkeypatch.setenv("ASSISTANT_SECRETS_DIR", str(secrets))
