@@ -144,6 +144,10 @@ chaos: venv checkers  ## 500 messages, 20 kills, a failing network, on both data
 audit: artifacts  ## lynis and ssh-audit on a fresh machine, before and after: build/bench/audit.json
 	$(BIN)/python -m tests.bench.audit $(AUDIT)
 
+.PHONY: screenshots
+screenshots: artifacts checkers  ## the pictures of the web chat in docs/images, from the app with the demo model
+	PYTHONPATH=app $(BIN)/python -m tests.screenshots
+
 .PHONY: demo-models
 demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)
 	PYTHONPATH=app $(BIN)/python -m tools.demo_model train $(DEMO_MODELS)
