@@ -38,7 +38,17 @@ PERSONS = {
     "feishu": ("Feishu's ids (a person is ou_..., a chat oc_...)", re.compile(r"o[uc]_[A-Za-z0-9]+")),
     "telegram": ("Telegram's numbers (a person is above 0, a group below)", re.compile(r"-?[1-9][0-9]*")),
 }
-RESERVED_PATHS = ("/", "/v1", "/chat", "/static", "/feishu", "/healthz", "/readyz", "/metrics")
+RESERVED_PATHS = (
+    "/",
+    "/v1",
+    "/chat",
+    "/static",
+    "/feishu",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+)
 
 
 def _names(value: str) -> frozenset[str]:

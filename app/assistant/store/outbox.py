@@ -1,11 +1,11 @@
 """The outbox: replies on their way to a platform."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from assistant.messages import Kind
@@ -85,6 +85,8 @@ class Outbox:
         """Use ``database``; a claim holds for ``lease_seconds`` after its last heartbeat."""
         self._database = database
         self._lease = lease_seconds
+        # Made once: SQLAlchemy needs longer for putting it together than SQLite for answering it.
+        self._next = database.skip_locked(_oldest_sendable(), OutboxRow)
 
     def claim(self, platforms: Sequence[str]) -> Delivery | None:
         """Take the oldest reply for ``platforms``; a chat's later replies wait for its earlier ones.
@@ -99,31 +101,13 @@ class Outbox:
         return claimed
 
     def _claim(self, session: Session, platforms: Sequence[str]) -> "Delivery | UnreadableRow | None":
-        earlier = aliased(OutboxRow)
         now = self._database.now(session)
-        statement = (
-            select(OutboxRow)
-            .where(
-                OutboxRow.state == PENDING,
-                OutboxRow.platform.in_(platforms),
-                OutboxRow.available_at <= now,
-                OutboxRow.lease_until < now,
-                ~select(earlier.id)
-                .where(
-                    earlier.conversation_id == OutboxRow.conversation_id,
-                    earlier.state == PENDING,
-                    earlier.id < OutboxRow.id,
-                )
-                .exists(),
-            )
-            .order_by(OutboxRow.id)
-            .limit(1)
-        )
-        statement = self._database.skip_locked(statement, OutboxRow)
+        values = {"now": now, "platforms": list(platforms)}
         try:
-            row = session.execute(statement).scalar_one_or_none()
+            row = session.execute(self._next, values).scalar_one_or_none()
         except UnreadableError as error:
-            return put_off(session, OutboxRow, statement.with_only_columns(OutboxRow.id), now, error)
+            number = self._next.with_only_columns(OutboxRow.id).params(values)
+            return put_off(session, OutboxRow, number, now, error)
         if row is None:
             return None
         token = secrets.token_hex(16)
@@ -145,38 +129,36 @@ class Outbox:
             language=str(row.detail.get(LANGUAGE, "")),
         )
 
-    def _change(self, delivery: Delivery, **values: Any) -> bool:
+    def _change(self, delivery: Delivery, since_now: Mapping[str, float], **values: Any) -> bool:
+        """Change the reply while its lease holds; ``since_now`` are times, in seconds from now."""
         with self._database.write() as session:
+            now = self._database.now(session) if since_now else 0.0
+            times = {name: now + seconds for name, seconds in since_now.items()}
             return self._database.met_a_row(
                 session,
                 update(OutboxRow)
                 .where(OutboxRow.id == delivery.outbox_id, OutboxRow.lease_token == delivery.token)
-                .values(**values),
+                .values(**values, **times),
             )
 
-    def heartbeat(self, delivery: Delivery) -> bool:
-        """Hold ``delivery`` for another lease; False when it is lost."""
-        with self._database.read() as session:
-            now = self._database.now(session)
-        return self._change(delivery, lease_until=now + self._lease)
-
     def part_sent(self, delivery: Delivery, parts: int) -> bool:
-        """Commit that the first ``parts`` parts have been sent, so that another try begins after them."""
-        return self._change(delivery, parts_sent=parts)
+        """Commit that the first ``parts`` parts have been sent, so that another try begins after them.
 
-    def sent(self, delivery: Delivery) -> bool:
-        """Commit that the whole reply has been sent."""
-        with self._database.read() as session:
-            now = self._database.now(session)
-        return self._change(delivery, state=DONE, sent_at=now, lease_token=None, lease_until=0.0)
+        Holds ``delivery`` for another lease; False when it is lost.
+        """
+        return self._change(delivery, {"lease_until": self._lease}, parts_sent=parts)
+
+    def sent(self, delivery: Delivery, parts: int = 1) -> bool:
+        """Commit that the whole reply, all ``parts`` of it, has been sent; False when the lease is lost."""
+        return self._change(
+            delivery, {"sent_at": 0.0}, parts_sent=parts, state=DONE, lease_token=None, lease_until=0.0
+        )
 
     def retry(self, delivery: Delivery, delay: float, *, count: bool = True) -> bool:
         """Try again in ``delay`` seconds; with ``count`` False this try does not count."""
-        with self._database.read() as session:
-            now = self._database.now(session)
         attempts = delivery.attempts if count else delivery.attempts - 1
         return self._change(
-            delivery, available_at=now + delay, attempts=attempts, lease_token=None, lease_until=0.0
+            delivery, {"available_at": delay}, attempts=attempts, lease_token=None, lease_until=0.0
         )
 
     def give_up(self, delivery: Delivery, reason: str) -> None:
@@ -301,3 +283,26 @@ class Outbox:
                 session.execute(select(func.count()).where(row.state == DEAD)).scalar_one()
                 for row in (InboxRow, OutboxRow)
             )
+
+
+def _oldest_sendable() -> Select[OutboxRow]:
+    """The oldest reply whose time has come, that nobody is sending, with none before it in its chat."""
+    earlier = aliased(OutboxRow)
+    before = select(earlier.id).where(
+        earlier.conversation_id == OutboxRow.conversation_id,
+        earlier.state == PENDING,
+        earlier.id < OutboxRow.id,
+    )
+    now: BindParameter[float] = bindparam("now")
+    return (
+        select(OutboxRow)
+        .where(
+            OutboxRow.state == PENDING,
+            OutboxRow.platform.in_(bindparam("platforms", expanding=True)),
+            OutboxRow.available_at <= now,
+            OutboxRow.lease_until < now,
+            ~before.exists(),
+        )
+        .order_by(OutboxRow.id)
+        .limit(1)
+    )
