@@ -11,6 +11,7 @@ from assistant.channels.api.routes import blueprint as api_blueprint
 from assistant.channels.base import Intake
 from assistant.channels.feishu.channel import FeishuChannel
 from assistant.channels.feishu.client import FeishuClient
+from assistant.channels.feishu.gate import Gate
 from assistant.channels.telegram.channel import TelegramChannel, TelegramPolling
 from assistant.channels.telegram.client import TelegramClient
 from assistant.channels.web_chat.routes import blueprint as web_chat_blueprint
@@ -76,8 +77,13 @@ class Runtime:
                 FeishuClient(
                     settings.feishu_base_url, settings.feishu_app_id, secrets.get("feishu_app_secret")
                 ),
-                secrets.get("feishu_encrypt_key"),
-                secrets.get("feishu_verification_token"),
+                Gate(
+                    secrets.get("feishu_verification_token"),
+                    secrets.get("feishu_encrypt_key"),
+                    settings.feishu_signature_scheme,
+                    settings.feishu_plain_events,
+                    settings.feishu_max_age_seconds,
+                ),
             )
         if settings.telegram_enabled:
             client = TelegramClient(settings.telegram_base_url, secrets.get("telegram_bot_token"))

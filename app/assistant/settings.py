@@ -15,6 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from assistant.channels.feishu.choices import longer_than_repetitions, plain_events_problem
 from assistant.inference.gguf import read_header
 from assistant.inference.gguf_reader import GgufError
 from assistant.inference.loading import judge
@@ -37,6 +38,9 @@ EXAMPLES = {
     "ASSISTANT_FEISHU_ENABLED": "true",
     "ASSISTANT_FEISHU_APP_ID": "cli_a1b2c3d4e5f6",
     "ASSISTANT_FEISHU_BASE_URL": "https://open.feishu.cn",
+    "ASSISTANT_FEISHU_SIGNATURE_SCHEME": "feishu",
+    "ASSISTANT_FEISHU_PLAIN_EVENTS": "false",
+    "ASSISTANT_FEISHU_MAX_AGE_SECONDS": "0",
     "ASSISTANT_TELEGRAM_ENABLED": "true",
     "ASSISTANT_TELEGRAM_MODE": "webhook",
     "ASSISTANT_TELEGRAM_BASE_URL": "https://api.telegram.org",
@@ -78,6 +82,8 @@ class Settings(BaseSettings):
     ``parallel`` is how many conversations are answered at once; ``context_tokens`` is each one's longest.
     ``backend_url`` empty means the model in ``model_path``, which is not needed otherwise.
     ``retention_days`` is after how many days what people wrote is deleted; 0 keeps it for ever.
+    ``feishu_signature_scheme``, ``feishu_plain_events`` and ``feishu_max_age_seconds`` say which events are
+    let in (``channels/feishu/gate.py``).
     ``repack`` and ``lock_memory`` say how the model gets into memory (``inference/loading.py``).
     """
 
@@ -94,6 +100,9 @@ class Settings(BaseSettings):
     feishu_enabled: bool = False
     feishu_app_id: str = ""
     feishu_base_url: str = "https://open.feishu.cn"
+    feishu_signature_scheme: Literal["feishu", "hmac-sha256"] = "feishu"
+    feishu_plain_events: bool = False
+    feishu_max_age_seconds: Annotated[int, Field(ge=0, le=604800)] = 0
     telegram_enabled: bool = False
     telegram_mode: Literal["webhook", "polling"] = "webhook"
     telegram_base_url: str = "https://api.telegram.org"
@@ -151,7 +160,7 @@ class Settings(BaseSettings):
             raise ValueError("this path already belongs to another part of the assistant")
         return value
 
-    @field_validator("log_level", "telegram_mode", "repack", mode="before")
+    @field_validator("log_level", "telegram_mode", "repack", "feishu_signature_scheme", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -162,6 +171,11 @@ class Settings(BaseSettings):
         if value == 1:
             raise ValueError("must be 0 (keep for ever) or at least 2: platforms repeat messages for hours")
         return value
+
+    @field_validator("feishu_max_age_seconds")
+    @classmethod
+    def _lets_repetitions_in(cls, value: int) -> int:
+        return longer_than_repetitions(value)
 
     @field_validator("database_url")
     @classmethod
@@ -253,10 +267,20 @@ def _cross_checks(settings: Settings) -> None:
         )
     if settings.feishu_enabled and not settings.feishu_app_id:
         raise _complete("ASSISTANT_FEISHU_APP_ID", "is needed while ASSISTANT_FEISHU_ENABLED is true")
+    if settings.feishu_enabled and settings.feishu_plain_events:
+        problem = plain_events_problem(
+            settings.feishu_signature_scheme,
+            settings.feishu_max_age_seconds,
+            has_key=bool(secrets.get("feishu_encrypt_key")),
+        )
+        if problem:
+            raise _complete("ASSISTANT_FEISHU_PLAIN_EVENTS", problem)
     needed = {
         "ASSISTANT_FEISHU_ENABLED": (
             settings.feishu_enabled,
-            ("feishu_app_secret", "feishu_encrypt_key", "feishu_verification_token"),
+            ("feishu_app_secret", "feishu_encrypt_key", "feishu_verification_token")
+            if not settings.feishu_plain_events
+            else ("feishu_app_secret", "feishu_verification_token"),
         ),
         "ASSISTANT_TELEGRAM_ENABLED": (
             settings.telegram_enabled,
