@@ -38,6 +38,7 @@ EXAMPLES = {
     "ASSISTANT_FEISHU_ENABLED": "true",
     "ASSISTANT_FEISHU_APP_ID": "cli_a1b2c3d4e5f6",
     "ASSISTANT_FEISHU_BASE_URL": "https://open.feishu.cn",
+    "ASSISTANT_FEISHU_MODE": "webhook",
     "ASSISTANT_FEISHU_SIGNATURE_SCHEME": "feishu",
     "ASSISTANT_FEISHU_PLAIN_EVENTS": "false",
     "ASSISTANT_FEISHU_MAX_AGE_SECONDS": "0",
@@ -82,6 +83,7 @@ class Settings(BaseSettings):
     ``parallel`` is how many conversations are answered at once; ``context_tokens`` is each one's longest.
     ``backend_url`` empty means the model in ``model_path``, which is not needed otherwise.
     ``retention_days`` is after how many days what people wrote is deleted; 0 keeps it for ever.
+    ``feishu_mode`` is how Feishu's events come: to the webhook, or over a connection opened from here.
     ``feishu_signature_scheme``, ``feishu_plain_events`` and ``feishu_max_age_seconds`` say which events are
     let in (``channels/feishu/gate.py``).
     ``repack`` and ``lock_memory`` say how the model gets into memory (``inference/loading.py``).
@@ -100,6 +102,7 @@ class Settings(BaseSettings):
     feishu_enabled: bool = False
     feishu_app_id: str = ""
     feishu_base_url: str = "https://open.feishu.cn"
+    feishu_mode: Literal["webhook", "long_connection"] = "webhook"
     feishu_signature_scheme: Literal["feishu", "hmac-sha256"] = "feishu"
     feishu_plain_events: bool = False
     feishu_max_age_seconds: Annotated[int, Field(ge=0, le=604800)] = 0
@@ -160,7 +163,9 @@ class Settings(BaseSettings):
             raise ValueError("this path already belongs to another part of the assistant")
         return value
 
-    @field_validator("log_level", "telegram_mode", "repack", "feishu_signature_scheme", mode="before")
+    @field_validator(
+        "log_level", "telegram_mode", "repack", "feishu_mode", "feishu_signature_scheme", mode="before"
+    )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -278,9 +283,7 @@ def _cross_checks(settings: Settings) -> None:
     needed = {
         "ASSISTANT_FEISHU_ENABLED": (
             settings.feishu_enabled,
-            ("feishu_app_secret", "feishu_encrypt_key", "feishu_verification_token")
-            if not settings.feishu_plain_events
-            else ("feishu_app_secret", "feishu_verification_token"),
+            _feishu_secrets(settings),
         ),
         "ASSISTANT_TELEGRAM_ENABLED": (
             settings.telegram_enabled,
@@ -310,6 +313,15 @@ def _cross_checks(settings: Settings) -> None:
             f"is {settings.max_tokens}, which is more than half of "
             f"ASSISTANT_CONTEXT_TOKENS ({settings.context_tokens})",
         )
+
+
+def _feishu_secrets(settings: Settings) -> tuple[str, ...]:
+    if settings.feishu_mode == "long_connection":
+        # The connection is opened with the app's secret; what comes over it is neither encrypted nor signed.
+        return ("feishu_app_secret",)
+    if settings.feishu_plain_events:
+        return ("feishu_app_secret", "feishu_verification_token")
+    return ("feishu_app_secret", "feishu_encrypt_key", "feishu_verification_token")
 
 
 def _model_fits(settings: Settings) -> None:

@@ -224,7 +224,7 @@ def test_invalid_token_is_renewed_once() -> None:
             TransientError,
             7.0,
         ),
-        (httpx.Response(400, json={"code": 230020}), TransientError, 5.0),
+        (httpx.Response(400, json={"code": 230020}), TransientError, 1.0),
         (httpx.Response(502, text="<html>"), TransientError, None),
         (httpx.ConnectError("x"), TransientError, None),
         (httpx.ReadTimeout("x"), TransientError, None),
