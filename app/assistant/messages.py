@@ -15,6 +15,8 @@ class Kind(StrEnum):
     LANGUAGE = "language"
     FEEDBACK = "feedback"
     STATUS = "status"
+    # Not answered: the person may not, or not so much.
+    REFUSED = "refused"
     UNSUPPORTED = "unsupported"
 
 

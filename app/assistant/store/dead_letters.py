@@ -20,8 +20,10 @@ from assistant.store.models import (
     DONE,
     FORGOTTEN,
     PENDING,
+    REPLY,
     Conversation,
     DeadLetter,
+    Draft,
     InboxRow,
     OutboxRow,
 )
@@ -168,7 +170,7 @@ class DeadLetters:
             values["given_up_reason"] = letter.reason if letter else None
             if key.kind is Kind.INBOX:
                 reply = session.execute(
-                    select(OutboxRow.id).where(OutboxRow.inbox_id == key.number)
+                    select(OutboxRow.id).where(OutboxRow.inbox_id == key.number, OutboxRow.purpose == REPLY)
                 ).scalar_one_or_none()
                 values["reply"] = None if reply is None else str(Key(Kind.OUTBOX, reply))
         return values
@@ -193,8 +195,12 @@ class DeadLetters:
             if isinstance(row, OutboxRow):
                 return PutBack(reason)
             row.finished_at = None
+            # Its key was the apology's: a platform would drop the answer as a repetition.
+            session.execute(delete(Draft).where(Draft.inbox_id == key.number))
             removed = session.execute(
-                delete(OutboxRow).where(OutboxRow.inbox_id == key.number).returning(OutboxRow.id)
+                delete(OutboxRow)
+                .where(OutboxRow.inbox_id == key.number, OutboxRow.purpose == REPLY)
+                .returning(OutboxRow.id)
             ).scalar_one_or_none()
             apology = None if removed is None else Key(Kind.OUTBOX, removed)
             if apology is not None:

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, bindparam, func, select, update
+from sqlalchemy import BindParameter, Select, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -13,11 +13,12 @@ from assistant.store.database import Database
 from assistant.store.models import (
     DEAD,
     DONE,
+    NOTICE,
     PENDING,
-    SENDER,
     Conversation,
     Cursor,
     DeadLetter,
+    Draft,
     HistoryRow,
     InboxRow,
     OutboxRow,
@@ -26,7 +27,11 @@ from assistant.store.models import (
 
 @dataclass(frozen=True)
 class Claim:
-    """One message that this process alone may answer while its lease holds."""
+    """One message that this process alone may answer while its lease holds.
+
+    ``language`` is what was chosen for the conversation, ``hint`` what the platform knows of the person's.
+    ``age`` is how long it has waited, in seconds.
+    """
 
     inbox_id: int
     conversation_id: int
@@ -38,6 +43,12 @@ class Claim:
     payload: dict[str, Any]
     attempts: int
     token: str
+    sender: str = ""
+    language: str = ""
+    hint: str = ""
+    forgotten_turn: int = 0
+    received_at: float = 0.0
+    age: float = 0.0
 
 
 class LeaseLost(Exception):
@@ -53,12 +64,15 @@ class Inbox:
         self._lease = lease_seconds
         # Made once: SQLAlchemy needs longer for putting it together than SQLite for answering it.
         self._next = database.skip_locked(_oldest_claimable(), Conversation)
+        fixed = _oldest_claimable().where(InboxRow.kind != Kind.CHAT.value)
+        self._next_fixed = database.skip_locked(fixed, Conversation)
 
     def accept(self, message: Incoming, cursor: tuple[str, int] | None = None) -> int | None:
         """Commit ``message`` and, in the same transaction, ``cursor`` (name, value).
 
         Returns:
-            The row's id, or None when (platform, message id) is already there.
+            The row's id, or None when nothing is to be answered: (platform, message id) is already there,
+            or the text took the place of another one that waits.
         """
         # Two requests with the same message, or two first messages of a chat, may race on PostgreSQL:
         # the unique constraint stops one of them, and its second try finds the row.
@@ -75,11 +89,11 @@ class Inbox:
         now = self._database.now(session)
         if cursor is not None:
             session.merge(Cursor(name=cursor[0], value=cursor[1]))
-        known = select(InboxRow.id).where(
-            InboxRow.platform == message.platform, InboxRow.message_id == message.message_id
-        )
-        if session.execute(known).first() is not None:
+        if _number(session, message.platform, message.message_id) is not None:
             return None
+        state, text = PENDING, message.text
+        if message.edits and self._corrected(session, message, now):
+            state, text = DONE, ""
         where = (Conversation.platform == message.platform, Conversation.chat == message.chat)
         conversation = session.execute(select(Conversation).where(*where)).scalar_one_or_none()
         if conversation is None:
@@ -91,15 +105,31 @@ class Inbox:
             message_id=message.message_id,
             conversation_id=conversation.id,
             kind=message.kind.value,
-            text=message.text,
+            text=text,
             reply_to=message.reply_to,
-            payload={**message.payload, SENDER: message.sender} if message.sender else message.payload,
+            payload=message.payload,
+            state=state,
             available_at=now,
             received_at=now,
+            finished_at=None if state == PENDING else now,
+            sender=message.sender,
+            language=message.language,
         )
         session.add(row)
         session.flush()
-        return row.id
+        return row.id if state == PENDING else None
+
+    def _corrected(self, session: Session, message: Incoming, now: float) -> bool:
+        """Put an edited text in the place of the one that nobody has begun to answer yet."""
+        number = _number(session, message.platform, message.edits)
+        if number is None:
+            return False
+        row = session.get_one(InboxRow, number, with_for_update=not self._database.is_sqlite)
+        lease = select(Conversation.lease_until).where(Conversation.id == row.conversation_id)
+        if row.state != PENDING or (row.attempts and session.execute(lease).scalar_one() >= now):
+            return False
+        row.text, row.kind = message.text, message.kind.value
+        return True
 
     def cursor(self, name: str) -> int | None:
         """Return the committed value of the cursor ``name``."""
@@ -111,15 +141,16 @@ class Inbox:
         with self._database.write() as session:
             session.merge(Cursor(name=name, value=value))
 
-    def claim(self) -> Claim | None:
+    def claim(self, *, without_model: bool = False) -> Claim | None:
         """Take the oldest message whose conversation nobody is working on.
 
+        ``without_model`` passes over those that need the model.
         A conversation's later messages wait for its earlier ones, also while an earlier one waits for
         another try. The try is counted now: a message that kills the process must not be tried for ever.
         """
         with self._database.write() as session:
             now = self._database.now(session)
-            found = session.execute(self._next, {"now": now}).first()
+            found = session.execute(self._next_fixed if without_model else self._next, {"now": now}).first()
             if found is None:
                 return None
             row, conversation = found
@@ -145,6 +176,12 @@ class Inbox:
                 payload=row.payload,
                 attempts=row.attempts,
                 token=token,
+                sender=row.sender,
+                language=conversation.language,
+                hint=row.language,
+                forgotten_turn=conversation.forgotten_turn,
+                received_at=row.received_at,
+                age=now - row.received_at,
             )
 
     def heartbeat(self, claim: Claim) -> bool:
@@ -157,12 +194,21 @@ class Inbox:
                 .values(lease_until=self._database.now(session) + self._lease),
             )
 
-    def history(self, claim: Claim, limit: int) -> list[Turn]:
-        """Return the conversation's newest ``limit`` finished turns, oldest first."""
+    def history(self, claim: Claim, limit: int, max_age: float = 0.0) -> list[Turn]:
+        """Return the conversation's newest ``limit`` finished turns, oldest first.
+
+        Turns from before the person began anew are left out, and with ``max_age`` (seconds, 0 for any) older
+        ones.
+        """
         with self._database.read() as session:
+            oldest = self._database.now(session) - max_age if max_age else 0.0
             rows = session.execute(
                 select(HistoryRow.role, HistoryRow.content)
-                .where(HistoryRow.conversation_id == claim.conversation_id)
+                .where(
+                    HistoryRow.conversation_id == claim.conversation_id,
+                    HistoryRow.id > claim.forgotten_turn,
+                    HistoryRow.created_at >= oldest,
+                )
                 .order_by(HistoryRow.id.desc())
                 .limit(limit)
             ).all()
@@ -176,6 +222,7 @@ class Inbox:
         remember: bool,
         push: bool,
         dead_reason: str = "",
+        kind: Kind | None = None,
         detail: dict[str, Any] | None = None,
     ) -> None:
         """Commit, all at once: the reply in the outbox, the turns in the history, the message's end, the
@@ -187,6 +234,7 @@ class Inbox:
             push: whether somebody has to send the reply; otherwise it is fetched.
             remember: whether both turns belong into the history.
             dead_reason: not empty: the message is given up, and this is the kind of the failure.
+            kind: what the message turned out to be; None leaves it at what it was taken for.
             detail: what the channel may want to know about the reply (token counts).
 
         Raises:
@@ -197,8 +245,18 @@ class Inbox:
             session.execute(
                 update(InboxRow)
                 .where(InboxRow.id == claim.inbox_id)
-                .values(state=DEAD if dead_reason else DONE, finished_at=now)
+                .values(state=DEAD if dead_reason else DONE, finished_at=now, kind=(kind or claim.kind).value)
             )
+            # The answer makes word that it will come superfluous, if that was not sent yet.
+            session.execute(
+                delete(OutboxRow).where(
+                    OutboxRow.inbox_id == claim.inbox_id,
+                    OutboxRow.purpose == NOTICE,
+                    OutboxRow.state == PENDING,
+                    OutboxRow.attempts == 0,
+                )
+            )
+            draft = session.get(Draft, claim.inbox_id)
             if remember:
                 for role, content in (("user", claim.text), ("assistant", reply)):
                     session.add(
@@ -221,8 +279,8 @@ class Inbox:
                     text=reply,
                     detail=detail or {},
                     state=PENDING if push else DONE,
-                    # Feishu takes at most 50 characters.
-                    idempotency_key=secrets.token_hex(16),
+                    # Feishu takes at most 50 characters. A draft is the reply's first try.
+                    idempotency_key=draft.idempotency_key if draft else secrets.token_hex(16),
                     available_at=now,
                     created_at=now,
                 )
@@ -275,6 +333,11 @@ class Inbox:
         if not met:
             raise LeaseLost
         return now
+
+
+def _number(session: Session, platform: str, message_id: str) -> int | None:
+    known = select(InboxRow.id).where(InboxRow.platform == platform, InboxRow.message_id == message_id)
+    return session.execute(known).scalar_one_or_none()
 
 
 def _oldest_claimable() -> Select[InboxRow, Conversation]:

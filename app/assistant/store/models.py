@@ -11,8 +11,8 @@ Id = BigInteger().with_variant(Integer(), "sqlite")
 PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"
 # What is left of a deleted message while its platform may repeat it: the number alone.
 FORGOTTEN = "forgotten"
-# In an inbox row's payload: the platform's id of the person who wrote.
-SENDER = "sender"
+# What an outbox row is for: the answer to a message, or word that it waits.
+REPLY, NOTICE = "reply", "notice"
 
 
 class Base(DeclarativeBase):
@@ -31,6 +31,10 @@ class Conversation(Base):
     created_at: Mapped[float] = mapped_column(Float)
     lease_token: Mapped[str | None] = mapped_column(String(64))
     lease_until: Mapped[float] = mapped_column(Float, default=0.0)
+    # What the person chose: en, zh, or empty for the language of each message.
+    language: Mapped[str] = mapped_column(String(8), default="")
+    # The model is told no turn up to this number: the person has begun anew.
+    forgotten_turn: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class InboxRow(Base):
@@ -41,6 +45,7 @@ class InboxRow(Base):
         UniqueConstraint("platform", "message_id"),
         Index("inbox_by_state", "state", "conversation_id", "id"),
         Index("inbox_by_conversation", "conversation_id", "id"),
+        Index("inbox_by_sender", "platform", "sender", "received_at"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -56,14 +61,21 @@ class InboxRow(Base):
     available_at: Mapped[float] = mapped_column(Float)
     received_at: Mapped[float] = mapped_column(Float)
     finished_at: Mapped[float | None] = mapped_column(Float)
+    # The platform's id of the person who wrote, where it has one.
+    sender: Mapped[str] = mapped_column(String(255), default="")
+    # What the platform knows of the person's language: en, zh or nothing.
+    language: Mapped[str] = mapped_column(String(8), default="")
 
 
 class OutboxRow(Base):
-    """A reply; one for each inbox row, with the key that lets a platform drop a repetition."""
+    """A reply; one for each inbox row, with the key that lets a platform drop a repetition.
+
+    Or a notice, at most one for each inbox row: the message waits longer than usual.
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (
-        UniqueConstraint("inbox_id"),
+        UniqueConstraint("inbox_id", "purpose", name="outbox_inbox_id_purpose"),
         Index("outbox_by_state", "state", "conversation_id", "id"),
     )
 
@@ -76,6 +88,7 @@ class OutboxRow(Base):
     text: Mapped[str] = mapped_column(Text)
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)
     idempotency_key: Mapped[str] = mapped_column(String(64))
+    purpose: Mapped[str] = mapped_column(String(16), default=REPLY)
     parts_sent: Mapped[int] = mapped_column(Integer, default=0)
     state: Mapped[str] = mapped_column(String(16), default=PENDING)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
@@ -101,6 +114,55 @@ class HistoryRow(Base):
     role: Mapped[str] = mapped_column(String(16))
     content: Mapped[str] = mapped_column(Text)
     created_at: Mapped[float] = mapped_column(Float)
+
+
+class Draft(Base):
+    """A message on a platform that shows an unfinished answer, and takes the finished one in the end.
+
+    The row is committed before the draft is opened, so that a platform that knows idempotency keys opens no
+    second one after a kill; ``reference`` is empty until it is open.
+    """
+
+    __tablename__ = "drafts"
+
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inbox.id"), primary_key=True, autoincrement=False)
+    idempotency_key: Mapped[str] = mapped_column(String(64))
+    reference: Mapped[str] = mapped_column(String(255), default="")
+    created_at: Mapped[float] = mapped_column(Float)
+
+
+class RatingRow(Base):
+    """What one person thinks of one answer: ``score`` is 1 for good, -1 for bad."""
+
+    __tablename__ = "ratings"
+    __table_args__ = (UniqueConstraint("inbox_id", "sender"), Index("ratings_by_time", "created_at"))
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inbox.id"))
+    platform: Mapped[str] = mapped_column(String(32))
+    sender: Mapped[str] = mapped_column(String(255))
+    score: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Float)
+
+
+class Feedback(Base):
+    """What a person wants to tell the operators (/feedback)."""
+
+    __tablename__ = "feedback"
+
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inbox.id"), primary_key=True, autoincrement=False)
+    platform: Mapped[str] = mapped_column(String(32))
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[float] = mapped_column(Float)
+
+
+class Switch(Base):
+    """Something that an operator turns on or off while the service runs; absent is off."""
+
+    __tablename__ = "switches"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    changed_at: Mapped[float] = mapped_column(Float)
 
 
 class DeadLetter(Base):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import aliased
 
 from assistant.store.database import Database
@@ -15,16 +15,25 @@ from assistant.store.models import (
     DONE,
     FORGOTTEN,
     PENDING,
+    REPLY,
     Conversation,
     DeadLetter,
+    Draft,
     InboxRow,
     OutboxRow,
 )
 
+# In a reply's detail: whether people may rate it, and its language.
+RATEABLE, LANGUAGE = "rateable", "language"
+
 
 @dataclass(frozen=True)
 class Delivery:
-    """A reply that this process alone may send while its lease holds."""
+    """A reply that this process alone may send while its lease holds.
+
+    ``draft`` refers to the message that shows its beginning, if one was opened. ``rateable`` is the number by
+    which a person may rate it, 0 if there is nothing to rate. ``language`` is en, zh or empty.
+    """
 
     outbox_id: int
     platform: str
@@ -35,6 +44,9 @@ class Delivery:
     parts_sent: int
     attempts: int
     token: str
+    draft: str = ""
+    rateable: int = 0
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,7 @@ class Outbox:
             token = secrets.token_hex(16)
             row.lease_token, row.lease_until = token, now + self._lease
             row.attempts += 1
+            draft = session.get(Draft, row.inbox_id) if row.purpose == REPLY else None
             return Delivery(
                 outbox_id=row.id,
                 platform=row.platform,
@@ -93,6 +106,9 @@ class Outbox:
                 parts_sent=row.parts_sent,
                 attempts=row.attempts,
                 token=token,
+                draft=draft.reference if draft else "",
+                rateable=row.inbox_id if row.detail.get(RATEABLE) else 0,
+                language=str(row.detail.get(LANGUAGE, "")),
             )
 
     def _change(self, delivery: Delivery, **values: Any) -> bool:
@@ -156,7 +172,7 @@ class Outbox:
             row = session.execute(
                 select(OutboxRow.text, OutboxRow.detail, InboxRow.state)
                 .join(InboxRow, InboxRow.id == OutboxRow.inbox_id)
-                .where(OutboxRow.inbox_id == inbox_id)
+                .where(OutboxRow.inbox_id == inbox_id, OutboxRow.purpose == REPLY)
             ).one_or_none()
         if row is None:
             return None
@@ -175,7 +191,7 @@ class Outbox:
             rows = session.execute(
                 select(InboxRow.id, InboxRow.message_id, InboxRow.text, OutboxRow.text)
                 .join(Conversation, Conversation.id == InboxRow.conversation_id)
-                .outerjoin(OutboxRow, OutboxRow.inbox_id == InboxRow.id)
+                .outerjoin(OutboxRow, and_(OutboxRow.inbox_id == InboxRow.id, OutboxRow.purpose == REPLY))
                 .where(
                     Conversation.platform == platform,
                     Conversation.chat == chat,

@@ -21,12 +21,15 @@ from assistant.store.models import (
     DONE,
     FORGOTTEN,
     PENDING,
-    SENDER,
+    REPLY,
     Conversation,
     DeadLetter,
+    Draft,
+    Feedback,
     HistoryRow,
     InboxRow,
     OutboxRow,
+    RatingRow,
 )
 
 DAY = 86400.0
@@ -168,11 +171,11 @@ def find(database: Database, platform: str, *, user: str = "", chat: str = "") -
         if user:
             # A topic of a private chat is "chat/topic".
             topics = Conversation.chat.startswith(f"{user}/", autoescape=True)
-            whose = or_(whose, topics, InboxRow.payload[SENDER].as_string() == user)
+            whose = or_(whose, topics, InboxRow.sender == user)
         rows: Sequence[Any] = session.execute(
             select(InboxRow.id, InboxRow.conversation_id, InboxRow.state, OutboxRow.id, OutboxRow.lease_until)
             .join(Conversation, Conversation.id == InboxRow.conversation_id)
-            .outerjoin(OutboxRow, OutboxRow.inbox_id == InboxRow.id)
+            .outerjoin(OutboxRow, and_(OutboxRow.inbox_id == InboxRow.id, OutboxRow.purpose == REPLY))
             .where(InboxRow.platform == platform, InboxRow.state != FORGOTTEN, whose)
             .order_by(InboxRow.id)
         ).all()
@@ -241,6 +244,9 @@ def _remove(session: Session, ids: Sequence[int], now: float) -> dict[str, int]:
     rows = {
         "dead_letters": _count(session, delete(DeadLetter).where(letters)),
         "messages": _count(session, delete(HistoryRow).where(HistoryRow.inbox_id.in_(ids))),
+        "ratings": _count(session, delete(RatingRow).where(RatingRow.inbox_id.in_(ids))),
+        "feedback": _count(session, delete(Feedback).where(Feedback.inbox_id.in_(ids))),
+        "drafts": _count(session, delete(Draft).where(Draft.inbox_id.in_(ids))),
         "outbox": _count(session, delete(OutboxRow).where(OutboxRow.inbox_id.in_(ids))),
     }
     newest = session.execute(select(func.max(InboxRow.id))).scalar_one()
@@ -249,7 +255,7 @@ def _remove(session: Session, ids: Sequence[int], now: float) -> dict[str, int]:
         .where(
             InboxRow.id.in_(ids), or_(InboxRow.received_at >= now - REPEATED_SECONDS, InboxRow.id == newest)
         )
-        .values(state=FORGOTTEN, text="", reply_to="", payload={}, finished_at=now)
+        .values(state=FORGOTTEN, text="", reply_to="", payload={}, sender="", finished_at=now)
     )
     old = and_(InboxRow.received_at < now - REPEATED_SECONDS, InboxRow.id != newest)
     rows["inbox"] = _count(session, delete(InboxRow).where(InboxRow.id.in_(ids), old))

@@ -200,7 +200,7 @@ def test_token_is_kept_and_the_key_goes_along() -> None:
     assert platform.tokens == 1
     assert platform.bodies[0] == {
         "msg_type": "text",
-        "content": '{"text": "你好"}',
+        "content": '{"text":"你好"}',
         "uuid": "key-1",
         "token": "Bearer t1",
     }

@@ -102,6 +102,12 @@ def test_empty_variable_means_the_default(place: Place) -> None:
         ("ASSISTANT_FEISHU_ENABLED", "perhaps"),
         ("ASSISTANT_FEISHU_APP_ID", ""),
         ("ASSISTANT_FEISHU_BASE_URL", "open.feishu.cn"),
+        ("ASSISTANT_FEISHU_SIGNATURE_SCHEME", "md5"),
+        ("ASSISTANT_FEISHU_PLAIN_EVENTS", "perhaps"),
+        ("ASSISTANT_FEISHU_PLAIN_EVENTS", "true"),
+        ("ASSISTANT_FEISHU_MAX_AGE_SECONDS", "-1"),
+        ("ASSISTANT_FEISHU_MAX_AGE_SECONDS", "300"),
+        ("ASSISTANT_FEISHU_MAX_AGE_SECONDS", "1000000"),
         ("ASSISTANT_TELEGRAM_MODE", "smoke"),
         ("ASSISTANT_TELEGRAM_BASE_URL", "ftp://x"),
         ("ASSISTANT_TELEGRAM_WEBHOOK_PATH", "telegram"),
@@ -172,6 +178,28 @@ def test_polling_needs_neither_address_nor_secret_token(place: Place) -> None:
     (place.secrets / "telegram_secret_token").unlink()
     place.set(ASSISTANT_TELEGRAM_MODE="polling", ASSISTANT_PUBLIC_URL="")
     assert load_settings().telegram_mode == "polling"
+
+
+def test_plain_events_are_chosen_in_place_of_the_encrypt_key(place: Place) -> None:
+    key = place.secrets / "feishu_encrypt_key"
+    place.set(ASSISTANT_FEISHU_PLAIN_EVENTS="true")
+    assert problem().startswith("ASSISTANT_FEISHU_PLAIN_EVENTS: must be false while there is an Encrypt Key")
+    key.unlink()
+    assert load_settings().feishu_plain_events
+    place.set(ASSISTANT_FEISHU_SIGNATURE_SCHEME="HMAC-SHA256")
+    assert problem().startswith("ASSISTANT_FEISHU_PLAIN_EVENTS: must be false with ASSISTANT_FEISHU_SIGN")
+    place.set(ASSISTANT_FEISHU_SIGNATURE_SCHEME="feishu", ASSISTANT_FEISHU_MAX_AGE_SECONDS="86400")
+    assert problem().startswith("ASSISTANT_FEISHU_PLAIN_EVENTS: must be false with ASSISTANT_FEISHU_MAX_AGE")
+    (place.secrets / "feishu_verification_token").unlink()
+    place.set(ASSISTANT_FEISHU_MAX_AGE_SECONDS="0")
+    assert problem().startswith("feishu_verification_token: ")
+
+
+def test_a_gateways_signature_needs_the_key(place: Place) -> None:
+    place.set(ASSISTANT_FEISHU_SIGNATURE_SCHEME="hmac-sha256", ASSISTANT_FEISHU_MAX_AGE_SECONDS="28800")
+    assert load_settings().feishu_signature_scheme == "hmac-sha256"
+    (place.secrets / "feishu_encrypt_key").unlink()
+    assert problem().startswith("feishu_encrypt_key: ")
 
 
 def test_database_url_from_a_file_wins(place: Place) -> None:

@@ -20,6 +20,13 @@ GOOD = {
     "proxy_tls_mode": "self_signed",
 }
 VAULT, MAIN = "vault.yml", "main.yml"
+FEISHU = {
+    "assistant_feishu_enabled": True,
+    "assistant_feishu_app_id": "cli_a1",
+    "assistant_feishu_app_secret": "secret",
+    "assistant_feishu_encrypt_key": "key",
+    "assistant_feishu_verification_token": "token",
+}
 MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "empty api token": ("assistant", {"assistant_api_token": ""}, ["vault_api_token", VAULT, "example"]),
     "undefined vault value": (
@@ -31,6 +38,26 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         "assistant",
         {"assistant_feishu_enabled": True, "assistant_feishu_app_id": "cli_a1"},
         ["vault_feishu_app_secret", "vault_feishu_encrypt_key", "vault_feishu_verification_token", VAULT],
+    ),
+    "plain feishu events with an encrypt key": (
+        "assistant",
+        {**FEISHU, "assistant_feishu_plain_events": True},
+        ["assistant_feishu_plain_events", "vault_feishu_encrypt_key", VAULT, MAIN],
+    ),
+    "plain feishu events that a gateway signs": (
+        "assistant",
+        {
+            **FEISHU,
+            "assistant_feishu_encrypt_key": "",
+            "assistant_feishu_plain_events": True,
+            "assistant_feishu_signature_scheme": "hmac-sha256",
+        },
+        ["assistant_feishu_plain_events", "assistant_feishu_signature_scheme", MAIN],
+    ),
+    "feishu events of an hour at most": (
+        "assistant",
+        {**FEISHU, "assistant_feishu_max_age_seconds": 3600},
+        ["assistant_feishu_max_age_seconds", "28800", "example 86400", MAIN],
     ),
     "telegram without a public address": (
         "assistant",

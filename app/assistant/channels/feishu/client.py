@@ -92,8 +92,6 @@ class FeishuClient:
             card_id = self._cards.create(draft_card(part.text))
             created = int(time.time())
             sent = self._post(part, part.key, "interactive", _entity(card_id))
-            if not sent.fresh:
-                card_id = self._cards.card_of(sent.message_id)
         except (Misconfigured, Refusal) as error:
             if error.code in NO_PERMISSION:
                 self._no_drafts_until = time.monotonic() + NO_DRAFTS_SECONDS
@@ -105,6 +103,12 @@ class FeishuClient:
                 )
                 raise PermanentError(error.reason) from None
             raise
+        if not sent.fresh:
+            try:
+                card_id = self._cards.card_of(sent.message_id)
+            except Misconfigured as error:
+                # It needs a permission more (cardkit:card:read) than everything else.
+                raise PermanentError(error.reason) from None
         return str(CardReference(card_id, sent.message_id, created))
 
     def change_draft(self, chat: str, draft: str, text: str) -> None:
@@ -146,7 +150,6 @@ class FeishuClient:
         try:
             card_id = self._cards.card_of(sent.message_id)
         except (Misconfigured, PermanentError) as error:
-            # It needs a permission more (cardkit:card:read) than everything else.
             log.warning("the card of an earlier try is not known; it is replaced", reason=error.reason)
             self._replace(part, sent.message_id)
             return

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from werkzeug.datastructures import Headers
+
 from assistant.channels.feishu.crypto import (
     UndecipherableError,
     decrypt,
@@ -46,7 +48,7 @@ class Gate:
     max_age_seconds: int = 0
     now: Callable[[], float] = time.time
 
-    def open(self, body: dict[str, Any], raw: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    def open(self, body: dict[str, Any], raw: bytes, headers: Headers | Mapping[str, str]) -> dict[str, Any]:
         """Return the event of a request, decrypted, once it is known to come from this app.
 
         Args:
@@ -70,7 +72,7 @@ class Gate:
         self._check_token(header.get("token") if isinstance(header, dict) else event.get("token"))
         return event
 
-    def _is_signed(self, raw: bytes, headers: Mapping[str, str]) -> bool:
+    def _is_signed(self, raw: bytes, headers: Headers | Mapping[str, str]) -> bool:
         given = headers.get("X-Lark-Signature", "")
         timestamp = headers.get("X-Lark-Request-Timestamp", "")
         if self.scheme == "hmac-sha256":
