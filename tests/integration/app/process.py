@@ -117,7 +117,10 @@ class Assistant:
                 start_new_session=True,
             )
         if wait:
-            until("the assistant is ready", self.ready)
+            self.await_ready()
+
+    def await_ready(self) -> None:
+        until("the assistant is ready", self.ready)
 
     def ready(self) -> bool:
         assert self.process is not None
