@@ -93,6 +93,9 @@ def _joined(text: str, cut: int) -> bool:
     before, after = text[cut - 1], text[cut]
     if unicodedata.combining(after) or unicodedata.category(after) in {"Mn", "Me"}:
         return True
+    # The vowels and endings of Hangul that is written in its pieces.
+    if "\u1160" <= after <= "\u11ff":
+        return True
     if "\u200d" in (before, after) or "\ufe00" <= after <= "\ufe0f":
         return True
     if "\U0001f3fb" <= after <= "\U0001f3ff" or "\U000e0020" <= after <= "\U000e007f":
