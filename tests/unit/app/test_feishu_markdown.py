@@ -38,7 +38,7 @@ def test_harmless_text_stays_as_it_is(text: str) -> None:
         "``<at id=all></at>``",
         f"{FENCE}\n<at id=all></at>\n{FENCE}",
         f"{FENCE}<at id=all></at>\ncode\n{FENCE}",
-        f"~~~\n<at id=all></at>",
+        "~~~\n<at id=all></at>",
         "\\<at id=all></at>",
         "<at\nid=all></at>",
         "| a |\n| - |\n| <at id=all></at> |",

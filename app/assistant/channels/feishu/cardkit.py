@@ -92,6 +92,10 @@ class CardKit:
             raise PermanentError("no card_id in the answer")
         return card_id
 
+    def opened(self, reference: CardReference) -> None:
+        """Count a card that is being streamed into from now on."""
+        self._state(reference)
+
     def stream(self, reference: CardReference, text: str) -> None:
         """Show ``text``; the client types what is new in it.
 

@@ -109,7 +109,9 @@ class FeishuClient:
             except Misconfigured as error:
                 # It needs a permission more (cardkit:card:read) than everything else.
                 raise PermanentError(error.reason) from None
-        return str(CardReference(card_id, sent.message_id, created))
+        reference = CardReference(card_id, sent.message_id, created)
+        self._cards.opened(reference)
+        return str(reference)
 
     def change_draft(self, chat: str, draft: str, text: str) -> None:
         """Show ``text`` in the card, or what of it fits into one; see ``Push.change_draft``."""
