@@ -98,7 +98,7 @@ def test_nobody_is_notified_by_an_answer(platform: Platform) -> None:
 
 def test_a_topic_is_answered_in_it(platform: Platform) -> None:
     client = platform.client()
-    place = "oc_1:om_root"
+    place = "oc_1/om_root"
     platform.post("/_message", message_id="om_root", chat_id="oc_1")
     draft = client.open_draft(part("An", chat=place))
     client.send(part("An answer.", chat=place, draft=draft, rateable=7))

@@ -106,8 +106,8 @@ def test_a_topic_is_a_conversation_of_its_own() -> None:
     other = read("c", thread_id="omt_2", root_id="om_9", parent_id="om_9")
     quoted = read("d", root_id="om_9", parent_id="om_9")
     assert first and later and other and quoted
-    assert first.chat == later.chat == "oc_1:om_1"
-    assert other.chat == "oc_1:om_9"
+    assert first.chat == later.chat == "oc_1/om_1"
+    assert other.chat == "oc_1/om_9"
     assert quoted.chat == "oc_1"
     place = conversation(other.chat)
     assert (place.chat_id, place.root) == ("oc_1", "om_9")
@@ -116,7 +116,7 @@ def test_a_topic_is_a_conversation_of_its_own() -> None:
 def test_a_root_that_could_be_no_id_is_not_used() -> None:
     found = read("a", thread_id="omt_1", root_id="../x")
     assert found is not None
-    assert found.chat == "oc_1:om_1"
+    assert found.chat == "oc_1/om_1"
 
 
 @pytest.mark.parametrize(

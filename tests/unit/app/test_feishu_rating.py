@@ -32,7 +32,7 @@ class Ratings:
         return self.reception.receive(event)
 
 
-@pytest.mark.parametrize(("chat", "number"), [("oc_1", 7), ("oc_1:om_5", 2**40)])
+@pytest.mark.parametrize(("chat", "number"), [("oc_1", 7), ("oc_1/om_5", 2**40)])
 def test_the_buttons_of_an_answer_rate_it(chat: str, number: int) -> None:
     ratings = Ratings()
     good, bad = buttons_of(answer_card("an answer", number, chat, "zh"))

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 # The ids become parts of addresses.
 ID = re.compile(r"[A-Za-z0-9_-]{1,120}")
-SEPARATOR = ":"
+# As for all channels: the rest of the assistant takes what stands before it for the chat.
+SEPARATOR = "/"
 
 
 def is_id(value: object) -> bool:
