@@ -53,7 +53,7 @@ class Runtime:
         """Build the parts; nothing runs yet and nothing is opened."""
         self.settings = settings
         self.metrics = Metrics()
-        self.database = Database(settings.database_url)
+        self.database = Database(settings.database_url, settings.keyring)
         self.inbox = Inbox(self.database, settings.lease_seconds)
         self.outbox = Outbox(self.database, settings.lease_seconds * 3)
         workers = settings.parallel + SPARE_WORKERS
@@ -193,6 +193,7 @@ class Runtime:
 
         Raises:
             SQLAlchemyError: it still is not.
+            WrongKeyError: it holds texts whose key is not there.
         """
         deadline = time.monotonic() + DATABASE_PATIENCE_SECONDS
         while True:

@@ -20,8 +20,9 @@ from assistant.channels.feishu.choices import longer_than_repetitions
 from assistant.inference.gguf import read_header
 from assistant.inference.gguf_reader import GgufError
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
-from assistant.settings_checks import NO_MODEL, cross_checks
+from assistant.settings_checks import NO_MODEL, cross_checks, keyring_of
 from assistant.settings_errors import EXAMPLES, SettingsError, complete
+from assistant.store.keyring import Keyring
 
 __all__ = ["EXAMPLES", "Settings", "SettingsError", "load_database_url", "load_settings"]
 
@@ -183,6 +184,11 @@ class Settings(BaseSettings):
     @classmethod
     def _known_database(cls, value: str) -> str:
         return normalise_database_url(value)
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys for what people wrote."""
+        return keyring_of(self.secrets, self.secrets_dir)
 
     @property
     def model_name(self) -> str:

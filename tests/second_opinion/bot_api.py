@@ -1,7 +1,7 @@
 """What the Bot API documents, as the classes of python-telegram-bot tell it, against an answer's JSON.
 
-The library follows https://core.telegram.org/bots/api field by field: an argument of a class without a default is
-a field that is always there, one with a default is marked "Optional" there.
+The library follows https://core.telegram.org/bots/api field by field: an argument of a class without a
+default is a field that is always there, one with a default is marked "Optional" there.
 """
 
 from __future__ import annotations

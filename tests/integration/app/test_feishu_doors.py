@@ -1,5 +1,6 @@
 """The three ways in which Feishu's events may come, through the whole assistant, to the answer."""
 
+import json
 from typing import Any
 
 import pytest
@@ -95,6 +96,8 @@ def test_plain_event_without_the_token(keyless: Assistant, platforms: Platforms)
     assert post(keyless, plain(event)) == (401, "invalid_token")
     # A key was set on the console afterwards: said, not passed over.
     assert post(keyless, sealed(platforms.feishu_event("x"), KEY)) == (400, "encrypted")
+    logged = [json.loads(line) for line in keyless.log().splitlines() if '"request refused"' in line]
+    assert (logged[-1]["status"], logged[-1]["code"]) == (400, "encrypted")
     assert keyless.count("inbox") == before
 
 

@@ -1,5 +1,6 @@
 """Settings: each wrong one gives a single line that names it."""
 
+import base64
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from assistant import settings as module
+from assistant import settings_checks
 from assistant.inference.loading import DoesNotFitHost
 from assistant.settings import Settings, SettingsError, load_settings
 from tests.unit.app.model_files import write_model
@@ -37,7 +39,7 @@ class Place:
         for name in [n for n in os.environ if n.startswith("ASSISTANT_")]:
             monkeypatch.delenv(name)
         # What a model needs is judged by tests of its own.
-        monkeypatch.setattr(module, "judge", lambda *_arguments, **_settings: None)
+        monkeypatch.setattr(settings_checks, "judge", lambda *_arguments, **_settings: None)
         self.set(
             MODEL_PATH=str(self.model),
             ASSISTANT_SECRETS_DIR=str(self.secrets),
@@ -147,6 +149,17 @@ def test_missing_secret(place: Place, name: str, content: bytes | None) -> None:
     assert str(path) in line
 
 
+def test_keys_of_the_database_are_several_lines(place: Place) -> None:
+    path = place.secrets / "database_encryption_key"
+    keys = [base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2)]
+    path.write_text("\n".join(keys))
+    assert len(load_settings().keyring.identifiers) == 2
+    path.write_text(f"{keys[0]}\nvalue of a key")
+    line = problem()
+    assert line.startswith("database_encryption_key: ")
+    assert str(path) in line and "line 2" in line and "openssl rand -base64 32" in line
+
+
 @pytest.mark.parametrize("content", [b"value of one\nvalue of two", b"\xff"])
 def test_secret_file_of_a_wrong_kind(place: Place, content: bytes) -> None:
     (place.secrets / "api_token").write_bytes(content)
@@ -232,7 +245,7 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_starts(
         asked.update(settings, path=path)
         raise DoesNotFitHost("the model needs 4886 MiB")
 
-    monkeypatch.setattr(module, "judge", too_large)
+    monkeypatch.setattr(settings_checks, "judge", too_large)
     place.set(ASSISTANT_PARALLEL="3", ASSISTANT_REPACK="ON")
     assert problem().startswith("MODEL_PATH: the model needs 4886 MiB")
     assert asked == {"path": place.model, "context_tokens": 2048, "parallel": 3, "repack": "on"}
