@@ -162,11 +162,11 @@ class FeishuClient:
             try:
                 self._cards.finish(reference, make(*_content(part)))
                 return
-            except Refusal as refusal:
-                if refusal.code not in CARD_REFUSED | CARD_GONE:
+            except (Misconfigured, Refusal) as error:
+                if error.code not in CARD_REFUSED | CARD_GONE | NO_PERMISSION:
                     raise
-                log.warning("a card could not be finished", reason=refusal.reason)
-                if refusal.code in CARD_GONE:
+                log.warning("a card could not be finished", reason=error.reason)
+                if error.code not in CARD_REFUSED:
                     break
         self._replace(part, reference.message_id)
 

@@ -31,9 +31,9 @@ def safe_markdown(text: str) -> str:
     trusted = False
     for line in text.split("\n"):
         if fence:
-            lines.append(_in_block(line, trusted=trusted))
             if _closes(line, fence):
-                fence = ""
+                fence, line = "", line.strip()
+            lines.append(_in_block(line, trusted=trusted))
             continue
         opening = _FENCE.fullmatch(line)
         if opening is None:
@@ -42,7 +42,7 @@ def safe_markdown(text: str) -> str:
         fence = opening.group(2) or opening.group(4)
         # An indented block may belong to a list, whose end ends the block too.
         trusted = not opening.group(1)
-        # The platform wants no space before a block.
+        # The platform wants no spaces before and after a block.
         lines.append(_TAG.sub("<" + GAP, line.strip()))
     return "\n".join(lines)
 

@@ -80,12 +80,11 @@ class Transport:
         except httpx.HTTPError as error:
             raise TransientError(type(error).__name__) from None
         document = _json(response)
-        code = document.get("code", 0) if document else response.status_code
-        if isinstance(code, bool) or not isinstance(code, int):
-            code = response.status_code
-        if response.is_success and not document:
-            raise TransientError("no JSON in the answer")
-        if not code and not response.is_success:
+        code = document.get("code")
+        if isinstance(code, bool) or not isinstance(code, int) or (code == 0 and not response.is_success):
+            if response.is_success:
+                # Of something that stands in between: what became of the call is not known.
+                raise TransientError("an answer that is not Feishu's")
             code = response.status_code
         problem = failure(response.status_code, code, response.headers)
         if problem is not None:
