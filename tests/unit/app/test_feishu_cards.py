@@ -265,11 +265,15 @@ def test_streaming_is_turned_on_again_before_it_ends(
     assert platform.only()["text"] == "An answer"
 
 
-def test_nothing_is_streamed_over_a_finished_answer(platform: Platform) -> None:
+def test_nothing_is_streamed_over_a_finished_answer(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = platform.client()
     draft = client.open_draft(part("An"))
     client.send(part("All of it.", draft=draft, rateable=7))
-    with pytest.raises(PermanentError):
+    with monkeypatch.context() as patch, pytest.raises(PermanentError):
+        # Even when it is time to turn streaming on again.
+        patch.setattr(cardkit, "RENEW_AFTER_SECONDS", -1.0)
         client.change_draft("oc_1", draft, "An answer")
     with pytest.raises(PermanentError):
         platform.client().change_draft("oc_1", draft, "An answer of a process that sleeps")
