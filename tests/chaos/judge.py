@@ -13,7 +13,7 @@ from tests.chaos.plan import PLATFORMS, Message, answered
 # A call that was under way at the kill may be taken by the platform a little later.
 LATE_SECONDS = 1.0
 # From the platform's taking of a message to the commit in the database, without the way of the answer.
-RECORD_SECONDS = 1.0
+RECORD_SECONDS = 2.0
 TIME_ERROR_SECONDS = 0.05
 
 

@@ -49,7 +49,7 @@ def run(database_url: str, plan: Plan, directory: Path, *, share: float, lost_an
         assistant.start()
         ready = time.monotonic() - begun
         network.fail(share, plan.seed, lost_answers=lost_answers)
-        people, killer = People(plan), Killer(assistant, plan.lives)
+        people, killer = People(plan, ready), Killer(assistant, plan.lives)
         try:
             killer.start()
             asyncio.run(people.write(assistant.url, network))
@@ -74,8 +74,9 @@ def run(database_url: str, plan: Plan, directory: Path, *, share: float, lost_an
             "exit_status": stopped,
             "webhook_calls": len(people.attempts),
             "webhook_calls_failed": sum(attempt.status != 200 for attempt in people.attempts),
-            "platform_calls": calls.get("calls", 0),
-            **{f"platform_calls_failed_{kind}": n for kind, n in sorted(calls.items()) if kind != "calls"},
+            "platform_calls": calls.pop("calls", 0),
+            "platform_calls_failed": sum(calls.values()),
+            **{f"platform_calls_failed_{kind}": n for kind, n in sorted(calls.items())},
             "start_seconds": round(ready, 2),
             "seconds": round(seconds, 1),
         }
@@ -94,7 +95,7 @@ def _evidence(assistant: Assistant, network: Network, people: People, killer: Ki
         asked(text): float(at)
         for text, at in assistant.rows(
             "SELECT inbox.text, outbox.sent_at FROM outbox JOIN inbox ON inbox.id = outbox.inbox_id"
-            " WHERE outbox.sent_at IS NOT NULL"
+            " WHERE outbox.sent_at IS NOT NULL AND outbox.purpose = 'reply'"
         )
     }
     return Evidence(

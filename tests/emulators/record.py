@@ -14,10 +14,11 @@ from flask import g, has_request_context
 class Sent:
     """One message that the assistant sent.
 
-    ``at`` is in seconds since 1970, ``edited_at`` too (the last edit; 0 without any). ``reply_to`` is the id
-    of the message that it answers, None if it answers none. ``answer_lost`` tells that an ordered failure cut
-    the connection after the message was taken. ``buttons`` are what clicks on its buttons send back;
-    ``in_thread`` and ``streaming`` are Feishu's: sent as a topic's reply, and still being written.
+    ``at`` and ``edited_at`` are in seconds since 1970; the latter is of the last edit, 0 without any.
+    ``reply_to`` is the id of the message that it answers, None if it answers none. ``answer_lost`` tells that
+    an ordered failure cut the connection after the message was taken. ``buttons`` are what clicks on its
+    buttons send back; ``in_thread`` and ``streaming`` are Feishu's: sent as a topic's reply, and still being
+    written.
     """
 
     chat: str | int

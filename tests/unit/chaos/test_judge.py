@@ -133,7 +133,7 @@ def test_a_kill_explains_one_double_only() -> None:
 def test_a_kill_after_the_edit_that_made_it_whole_explains_a_double() -> None:
     copies = [answer(3, edited_at=40.0), answer(3, at=85.0)]
     assert judge(evidence(*without(3), *copies, kills=[40.1])).by_kill == [3]
-    assert judge(evidence(*without(3), *copies, kills=[43.0])).unexplained == [3]
+    assert judge(evidence(*without(3), *copies, kills=[43.5])).unexplained == [3]
 
 
 def test_each_copy_more_is_counted() -> None:
