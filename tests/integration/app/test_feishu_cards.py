@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.emulators.feishu_client import FeishuUser, card_action_event, media, post_event, rich_text
+from tests.emulators.feishu_client import FeishuUser, media, post_card_action, rich_text
 from tests.integration.app.conftest import Maker, Platforms
 from tests.integration.app.process import APP_ID, SECRETS, Assistant, until
 
@@ -91,15 +91,9 @@ def test_a_click_is_stored(assistant: Assistant, platforms: Platforms) -> None:
     good, bad = answer(platforms, "om_rated")["buttons"]
 
     def click(value: object, who: FeishuUser) -> dict[str, Any]:
-        event = card_action_event(
-            value,
-            app_id=APP_ID,
-            verification_token=SECRETS["feishu_verification_token"],
-            user=who,
-        )
-        response = post_event(assistant.url, event, SECRETS["feishu_encrypt_key"])
-        assert response.status_code == 200
-        return dict(response.json()["toast"])
+        token = SECRETS["feishu_verification_token"]
+        key = SECRETS["feishu_encrypt_key"]
+        return post_card_action(assistant.url, value, key, app_id=APP_ID, verification_token=token, user=who)
 
     def scores() -> list[int]:
         return [int(row[0]) for row in assistant.rows("SELECT score FROM ratings")]
