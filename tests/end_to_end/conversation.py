@@ -93,7 +93,8 @@ class Conversation:
             for sent in self._sent(platform, emulator):
                 # Feishu's replies name the message, Telegram's the chat; either shows that it is ours.
                 new = str(sent.get("message_id")) not in seen
-                if new and ours & {str(sent.get("chat")), str(sent.get("reply_to"))}:
+                whole = not sent.get("streaming")
+                if new and whole and ours & {str(sent.get("chat")), str(sent.get("reply_to"))}:
                     return self._turn(platform, question, str(sent.get("text", "")), time.monotonic() - begun)
             if time.monotonic() - begun > self._patience:
                 raise ConversationError(
