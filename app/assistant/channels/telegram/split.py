@@ -1,12 +1,71 @@
-"""Cutting a text into messages that Telegram takes."""
+"""Cutting a Markdown text into messages that Telegram takes.
 
-# Source: core.telegram.org/bots/api#sendmessage: 1-4096 characters, counted as UTF-16 code units.
+The parts are Markdown again, each to be rendered by itself. The same text always gives the same parts: after a
+restart the sender goes on with the part that comes next.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from assistant.channels.telegram.markdown import parser, render, units
+
+# core.telegram.org/bots/api#sendmessage: "1-4096 characters after entities parsing". The public server counts
+# code points (td's ``utf8_length`` in ``get_input_message_text``); its clients count UTF-16 code units, which are
+# never fewer. A part that fits in these fits in both.
 MAX_UNITS = 4096
+_PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_LINE = re.compile(r"\n")
+_SENTENCE = re.compile(r"[。！？；…]+[”’」』）]*|[.!?;]+[\"')\]]*(?=\s)")
+_SPACE = re.compile(r"\s+")
+_TRIES = 8  # cuts of one kind that are tried before a worse kind is
+_AHEAD = 1000  # characters behind a cut that are looked at
 
 
-def units(text: str) -> int:
-    """Return the length of ``text`` in UTF-16 code units: 2 for a character beyond U+FFFF, else 1."""
-    return len(text) + sum(1 for character in text if ord(character) > 0xFFFF)
+@dataclass(frozen=True)
+class _Fence:
+    """A code block: from ``start``, its code from ``inside`` to ``last``, all of it to ``end``; characters."""
+
+    start: int
+    inside: int
+    last: int
+    end: int
+    marks: str
+    info: str
+
+
+def split(text: str, limit: int = MAX_UNITS) -> list[str]:
+    """Cut ``text`` into parts that show at most ``limit`` UTF-16 code units each.
+
+    A cut falls between paragraphs, else lines, sentences or words, if one of those ends in the second half of
+    what fits; never within emphasis or a link that could be spared, nor within a character of several code
+    points. A code block that is cut is closed and opened again. No part is empty, for Telegram refuses those.
+    """
+    parts = []
+    # The parser counts lines so.
+    rest = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    while rest:
+        head, rest = _cut(rest, limit)
+        if head:
+            parts.append(head)
+    return parts
+
+
+def _cut(text: str, limit: int) -> tuple[str, str]:
+    """Return the first part of ``text`` and what is left; nothing if it fits as it is."""
+    room = limit
+    if units(text) <= 4 * limit and units(render(text).text) <= limit:
+        return text, ""
+    # What begins within this part and ends beyond three of them does not fit into the next either.
+    fences = list(_fences(text[: 3 * limit]))
+    while True:
+        head, rest = _cut_source(text, _fitting(text, room), fences)
+        excess = units(render(head).text) - limit
+        if excess <= 0 or room < 2:
+            return head, rest
+        # Rendering may add a few characters (a list's indentation): leave room for them.
+        room = max(1, room - excess)
 
 
 def _fitting(text: str, limit: int) -> int:
@@ -18,23 +77,91 @@ def _fitting(text: str, limit: int) -> int:
     return len(text)
 
 
-def split(text: str, limit: int = MAX_UNITS) -> list[str]:
-    """Cut ``text`` into parts of at most ``limit`` code units, at a line's end or a space if one is near.
+def _fences(text: str) -> Iterator[_Fence]:
+    starts = [0]
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    for token in parser().parse(text):
+        # One within a list or quote has marks on each line that a new block would lack.
+        if token.type == "fence" and token.map and token.level == 0:
+            first, behind = token.map
+            last_line = text[starts[behind - 1] : starts[behind]]
+            closed = behind - first > 1 and last_line.strip().startswith(token.markup)
+            yield _Fence(
+                starts[first],
+                starts[first + 1],
+                starts[behind - 1 if closed else behind],
+                min(starts[behind], len(text)),
+                token.markup,
+                token.info.strip(),
+            )
 
-    No part is empty or only white space, for Telegram refuses those; the same text always gives the same
-    parts.
-    """
-    parts = []
-    rest = text.strip()
-    while rest:
-        end = _fitting(rest, limit)
-        if end < len(rest):
-            half = end // 2
-            for mark in ("\n", " "):
-                found = rest.rfind(mark, half, end + 1)
-                if found > 0:
-                    end = found
-                    break
-        parts.append(rest[:end].rstrip())
-        rest = rest[end:].lstrip()
-    return parts
+
+def _cut_source(text: str, end: int, fences: list[_Fence]) -> tuple[str, str]:
+    """Cut ``text`` at the best place up to ``end`` characters."""
+    if end >= len(text):
+        return text, ""
+    fence = next((f for f in fences if f.start < end < f.end), None)
+    if fence is None or fence.start > end // 2:
+        stop = end if fence is None else fence.start
+        place = stop if fence is not None else _place(text, end, fences)
+        return text[:place].rstrip(), text[place:].lstrip()
+    if fence.start > end // 8 and fence.end - fence.start < end:
+        # The code fits whole into the next part.
+        return text[: fence.start].rstrip(), text[fence.start :]
+    return _cut_code(text, end, fence)
+
+
+def _cut_code(text: str, end: int, fence: _Fence) -> tuple[str, str]:
+    marks = f"\n{fence.marks}"
+    place = min(end, fence.last)
+    newline = text.rfind("\n", max(fence.inside, place // 2), place)
+    place = newline + 1 if newline >= 0 else _whole_character(text, place)
+    if place <= fence.inside:
+        # Not even the first character of the code fits.
+        place = fence.start or end
+        return text[:place].rstrip(), text[place:]
+    head = text[:place].rstrip("\n") + marks
+    rest = text[place:]
+    if not text[place : fence.last].strip():
+        return head, text[fence.end :].lstrip()
+    return head, f"{fence.marks}{fence.info}\n{rest}"
+
+
+def _place(text: str, end: int, fences: list[_Fence]) -> int:
+    for mark in (_PARAGRAPH, _LINE, _SENTENCE, _SPACE):
+        # White space at the cut is taken away, so it may lie beyond the end.
+        last = end if mark is _SENTENCE else end + 1
+        found = [m.end() for m in mark.finditer(text, end // 2, end + 1) if m.end() <= last]
+        # What comes before may be a code block; nothing in there is the end of a paragraph.
+        found = [place for place in found if not any(f.start < place < f.end for f in fences)]
+        for place in reversed(found[-_TRIES:]):
+            if mark is _PARAGRAPH or _is_harmless(text, place):
+                return min(place, len(text))
+    return _whole_character(text, end)
+
+
+def _is_harmless(text: str, place: int) -> bool:
+    """Whether both sides of a cut show what the whole would: no emphasis, link or code is torn apart."""
+    start = max(text.rfind("\n\n", 0, place), 0)
+    stop = text.find("\n\n", place, place + _AHEAD)
+    stop = min(len(text), place + _AHEAD) if stop < 0 else stop
+    whole = render(text[start:stop])
+    sides = [render(text[start:place]), render(text[place:stop])]
+    shown = "".join("".join(side.text.split()) for side in sides)
+    return shown == "".join(whole.text.split())
+
+
+def _whole_character(text: str, end: int) -> int:
+    """Return ``end``, or the place before a character that is written with several code points."""
+    place = end
+    while place > max(1, end - 16) and _continues(text, place):
+        place -= 1
+    return place if not _continues(text, place) else end
+
+
+def _continues(text: str, place: int) -> bool:
+    before, behind = text[place - 1], text[place]
+    joined = "\u200d" in (before, behind) or 0x1F3FB <= ord(behind) <= 0x1F3FF
+    flags = all(0x1F1E6 <= ord(c) <= 0x1F1FF for c in (before, behind))
+    return joined or flags or unicodedata.category(behind) in {"Mn", "Me"}
