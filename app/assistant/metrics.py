@@ -42,6 +42,9 @@ class Metrics:
         self.delivered = Counter(
             "assistant_replies", "Tries to send a reply", ["platform", "result"], registry=self.registry
         )
+        self.rated = Counter(
+            "assistant_ratings", "Ratings of answers by people", ["platform", "score"], registry=self.registry
+        )
         self.generation = Histogram(
             "assistant_generation_seconds", "Time to make an answer", registry=self.registry, buckets=BUCKETS
         )

@@ -6,24 +6,34 @@ from typing import Any
 from flask import Blueprint, Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from assistant.admission import Admission, Rules
 from assistant.channels import feishu, telegram
 from assistant.channels.api.routes import blueprint as api_blueprint
-from assistant.channels.base import Intake
+from assistant.channels.base import Intake, Rating
 from assistant.channels.feishu.channel import FeishuChannel
 from assistant.channels.feishu.client import FeishuClient
 from assistant.channels.telegram.channel import TelegramChannel, TelegramPolling
 from assistant.channels.telegram.client import TelegramClient
 from assistant.channels.web_chat.routes import blueprint as web_chat_blueprint
+from assistant.commands import Commands
 from assistant.housekeeper import Housekeeper
 from assistant.inference.backend import Options
 from assistant.inference.choice import make_backend
+from assistant.live import Live
 from assistant.logs import Log
 from assistant.messages import Incoming
 from assistant.metrics import Metrics
+from assistant.notifier import Notifier
 from assistant.progress import Progress
 from assistant.sender import Sender
 from assistant.settings import Settings
 from assistant.store import Database, Inbox, Outbox, Retention, migrate
+from assistant.store.drafts import Drafts
+from assistant.store.notices import Notices
+from assistant.store.people import People
+from assistant.store.ratings import Ratings
+from assistant.store.switches import Switches
+from assistant.streamer import Streamer
 from assistant.texts import clean
 from assistant.web import health
 from assistant.web.factory import make_app
@@ -47,8 +57,22 @@ class Runtime:
         self.outbox = Outbox(self.database, settings.lease_seconds * 3)
         workers = settings.parallel + SPARE_WORKERS
         self.backend = make_backend(settings, limit=workers)
-        self.progress = Progress()
+        self.progress, self.live = Progress(), Live()
+        self.ratings, people = Ratings(self.database), People(self.database)
         self.channels = self._channels()
+        rules = Rules(
+            settings.allowed, settings.admins, settings.messages_per_minute, settings.messages_per_day
+        )
+        admission = Admission(rules, people, Switches(self.database))
+        commands = Commands(
+            admission,
+            people,
+            self.ratings,
+            self.outbox,
+            platforms=lambda: list(self.channels),
+            model=settings.model_name,
+            ready=lambda: self.backend.ready,
+        )
         self.worker = Worker(
             self.inbox,
             self.backend,
@@ -59,12 +83,25 @@ class Runtime:
             system_prompt=settings.system_prompt,
             heartbeat_seconds=settings.lease_seconds / 4,
             push=self.channels,
+            admission=admission,
+            commands=commands,
             threads=workers,
+            context_seconds=settings.context_hours * 3600.0,
             progress=self.progress,
+            live=self.live,
         )
-        self.sender = Sender(self.outbox, {name: c.client for name, c in self.channels.items()}, self.metrics)
+        clients = {name: c.client for name, c in self.channels.items()}
+        self.sender = Sender(self.outbox, clients, self.metrics)
+        self.streamer = Streamer(self.live, Drafts(self.database), clients)
+        self.notifier = Notifier(
+            Notices(self.database),
+            list(clients),
+            ready=lambda: self.backend.ready,
+            on_notice=self.sender.wake,
+            seconds=float(settings.notice_seconds),
+        )
         self.housekeeper = Housekeeper(Retention(self.database, settings.retention_days), self.metrics)
-        self.worker.on_reply = self.sender.wake
+        self.worker.on_reply, self.worker.settle_draft = self.sender.wake, self.streamer.settle
         self.backend.heed(self.worker.expecting)
         self.metrics.add_gauges(self._gauges)
 
@@ -106,9 +143,17 @@ class Runtime:
         self.worker.wake(number)
         return number
 
+    def rate(self, rating: Rating) -> bool:
+        """Store ``rating`` and count it; False when it rates nothing that was answered in its chat."""
+        stored = self.ratings.rate(rating.platform, rating.chat, rating.number, rating.score, rating.sender)
+        if stored:
+            self.metrics.rated.labels(rating.platform, "good" if rating.score > 0 else "bad").inc()
+            log.info("rated", platform=rating.platform, inbox_id=rating.number, score=rating.score)
+        return stored
+
     def app(self) -> Flask:
         """Return the HTTP application."""
-        intake = Intake(self.accept)
+        intake = Intake(self.accept, self.rate)
         blueprints: list[Blueprint] = [health.blueprint(self.alive, self.readiness, self.metrics.registry)]
         for channel in self.channels.values():
             routes = channel.blueprint(intake)
@@ -151,6 +196,8 @@ class Runtime:
         self.backend.start()
         self.worker.start()
         self.sender.start()
+        self.streamer.start()
+        self.notifier.start()
         self.housekeeper.start()
         for channel in self.channels.values():
             channel.start()
@@ -162,6 +209,8 @@ class Runtime:
                 channel.stop()
         self.backend.stop()
         self.worker.stop()
+        self.streamer.stop()
+        self.notifier.stop()
         self.sender.stop()
         self.housekeeper.stop()
         for channel in self.channels.values():
@@ -171,7 +220,8 @@ class Runtime:
 
     def alive(self) -> bool:
         """Whether all background threads run."""
-        return self.worker.alive and self.sender.alive and self.housekeeper.alive
+        parts = (self.worker, self.sender, self.streamer, self.notifier, self.housekeeper)
+        return all(part.alive for part in parts)
 
     def readiness(self) -> dict[str, bool]:
         """Return the parts that must be ready, by name."""

@@ -70,7 +70,17 @@ class Sender:
             if number < delivery.parts_sent:
                 continue
             key = delivery.idempotency_key if number == 0 else f"{delivery.idempotency_key}-{number}"
-            channel.send(Part(delivery.chat, part, delivery.reply_to if number == 0 else "", key))
+            channel.send(
+                Part(
+                    chat=delivery.chat,
+                    text=part,
+                    reply_to=delivery.reply_to if number == 0 else "",
+                    key=key,
+                    draft=delivery.draft if number == 0 else "",
+                    rateable=delivery.rateable if number == len(parts) - 1 else 0,
+                    language=delivery.language,
+                )
+            )
             if not self._outbox.part_sent(delivery, number + 1) or not self._outbox.heartbeat(delivery):
                 log.warning("a lease was lost while sending", outbox_id=delivery.outbox_id)
                 return

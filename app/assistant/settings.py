@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,50 +18,28 @@ from pydantic_settings import (
 
 from assistant.inference.gguf import read_header
 from assistant.inference.gguf_reader import GgufError
-from assistant.inference.loading import judge
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
+from assistant.settings_checks import NO_MODEL, cross_checks
+from assistant.settings_errors import EXAMPLES, SettingsError, complete
+
+__all__ = ["EXAMPLES", "Settings", "SettingsError", "load_database_url", "load_settings"]
 
 PREFIX = "ASSISTANT_"
-NO_MODEL = Path()
 # gunicorn's code for "do not start me again": the whole process ends instead of trying for ever.
 BOOT_ERROR = 3
 DEFAULT_SYSTEM_PROMPT = (
     "You are a helpful assistant. Answer briefly, in the language of the question. "
     "你是一个乐于助人的助手。请用提问所用的语言简短作答。"
 )
-EXAMPLES = {
-    "MODEL_PATH": "/models/model.gguf",
-    "ASSISTANT_BACKEND_URL": "http://10.0.0.5:8000/v1",
-    "ASSISTANT_BACKEND_MODEL": "qwen2.5-7b-instruct",
-    "ASSISTANT_DATABASE_URL": "sqlite:////var/lib/ai-assistant/assistant.db",
-    "ASSISTANT_PUBLIC_URL": "https://assistant.example.com",
-    "ASSISTANT_FEISHU_ENABLED": "true",
-    "ASSISTANT_FEISHU_APP_ID": "cli_a1b2c3d4e5f6",
-    "ASSISTANT_FEISHU_BASE_URL": "https://open.feishu.cn",
-    "ASSISTANT_TELEGRAM_ENABLED": "true",
-    "ASSISTANT_TELEGRAM_MODE": "webhook",
-    "ASSISTANT_TELEGRAM_BASE_URL": "https://api.telegram.org",
-    "ASSISTANT_TELEGRAM_WEBHOOK_PATH": "/telegram/webhook",
-    "ASSISTANT_WEB_CHAT_ENABLED": "true",
-    "ASSISTANT_API_ENABLED": "false",
-    "ASSISTANT_CONTEXT_TOKENS": "2048",
-    "ASSISTANT_MAX_TOKENS": "256",
-    "ASSISTANT_TEMPERATURE": "0.7",
-    "ASSISTANT_THREADS": "0",
-    "ASSISTANT_PARALLEL": "8",
-    "ASSISTANT_REPACK": "auto",
-    "ASSISTANT_LOCK_MEMORY": "false",
-    "ASSISTANT_LOG_LEVEL": "info",
-    "ASSISTANT_MAX_BODY_BYTES": "1048576",
-    "ASSISTANT_REQUEST_DEADLINE_SECONDS": "120",
-    "ASSISTANT_RETENTION_DAYS": "90",
-    "ASSISTANT_SECRETS_DIR": "/run/secrets",
+PERSONS = {
+    "feishu": ("Feishu's ids (a person is ou_..., a chat oc_...)", re.compile(r"o[uc]_[A-Za-z0-9]+")),
+    "telegram": ("Telegram's numbers (a person is above 0, a group below)", re.compile(r"-?[1-9][0-9]*")),
 }
 RESERVED_PATHS = ("/", "/v1", "/chat", "/static", "/feishu", "/healthz", "/readyz", "/metrics")
 
 
-class SettingsError(Exception):
-    """A setting is missing or wrong; the text is one line that names it and gives an example."""
+def _names(value: str) -> frozenset[str]:
+    return frozenset(filter(None, (name.strip() for name in value.split(","))))
 
 
 def _web_address(name: str, value: str) -> str:
@@ -78,6 +57,11 @@ class Settings(BaseSettings):
     ``parallel`` is how many conversations are answered at once; ``context_tokens`` is each one's longest.
     ``backend_url`` empty means the model in ``model_path``, which is not needed otherwise.
     ``retention_days`` is after how many days what people wrote is deleted; 0 keeps it for ever.
+    ``feishu_allowed`` and ``telegram_allowed`` list the people and chats that may ask, separated by commas;
+    empty is everybody. ``feishu_admins`` and ``telegram_admins`` list people. ``messages_per_minute`` and
+    ``messages_per_day`` are limits for each person, 0 for none. The model is told of the last
+    ``context_hours`` of a conversation, 0 for all of it. Who waits for ``notice_seconds`` is told so, 0 for
+    never.
     ``repack`` and ``lock_memory`` say how the model gets into memory (``inference/loading.py``).
     """
 
@@ -112,6 +96,14 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1048576
     request_deadline_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
     retention_days: Annotated[int, Field(ge=0, le=36500)] = 90
+    feishu_allowed: str = ""
+    feishu_admins: str = ""
+    telegram_allowed: str = ""
+    telegram_admins: str = ""
+    messages_per_minute: Annotated[int, Field(ge=0, le=100000)] = 0
+    messages_per_day: Annotated[int, Field(ge=0, le=1000000)] = 0
+    context_hours: Annotated[int, Field(ge=0, le=87600)] = 24
+    notice_seconds: Annotated[int, Field(ge=0, le=3600)] = 20
     secrets: Annotated[Secrets, Field(validation_alias="__secrets__")] = Secrets()
 
     @classmethod
@@ -141,6 +133,15 @@ class Settings(BaseSettings):
         if info.field_name in {"public_url", "backend_url"} and not value:
             return value
         return _web_address("it", value)
+
+    @field_validator("feishu_allowed", "feishu_admins", "telegram_allowed", "telegram_admins")
+    @classmethod
+    def _is_list(cls, value: str, info: ValidationInfo) -> str:
+        kind, form = PERSONS[str(info.field_name).partition("_")[0]]
+        for name in _names(value):
+            if not form.fullmatch(name):
+                raise ValueError(f"'{name}' is none of {kind}; separate several by commas")
+        return value
 
     @field_validator("telegram_webhook_path")
     @classmethod
@@ -172,6 +173,17 @@ class Settings(BaseSettings):
     def model_name(self) -> str:
         """What the API calls the model."""
         return self.backend_model or ("remote" if self.backend_url else self.model_path.resolve().stem)
+
+    @property
+    def allowed(self) -> dict[str, frozenset[str]]:
+        """Who may ask, by platform; a platform that is open to all is not in it."""
+        found = {"feishu": _names(self.feishu_allowed), "telegram": _names(self.telegram_allowed)}
+        return {platform: names for platform, names in found.items() if names}
+
+    @property
+    def admins(self) -> dict[str, frozenset[str]]:
+        """The administrators, by platform."""
+        return {"feishu": _names(self.feishu_admins), "telegram": _names(self.telegram_admins)}
 
     @property
     def api_calls(self) -> int:
@@ -217,12 +229,7 @@ def load_database_url(environ: Mapping[str, str] | None = None) -> str:
     try:
         return normalise_database_url(value)
     except ValueError as error:
-        raise _complete("database_url" if secret else name, str(error)) from None
-
-
-def _complete(name: str, problem: str) -> SettingsError:
-    example = EXAMPLES.get(name)
-    return SettingsError(f"{name}: {problem}" + (f" (example: {name}={example})" if example else ""))
+        raise complete("database_url" if secret else name, str(error)) from None
 
 
 def _unknown(environ: Mapping[str, str]) -> SettingsError | None:
@@ -240,65 +247,6 @@ def _unknown(environ: Mapping[str, str]) -> SettingsError | None:
         hint = f"; did you mean {near[0]}?" if near else ""
         return SettingsError(f"{name}: there is no such setting{hint}")
     return None
-
-
-def _cross_checks(settings: Settings) -> None:
-    secrets = settings.secrets
-    if settings.model_path == NO_MODEL and not settings.backend_url:
-        raise _complete("MODEL_PATH", "is not set, and neither is ASSISTANT_BACKEND_URL")
-    if not secrets.get("backend_api_key").isascii() or " " in secrets.get("backend_api_key"):
-        raise SettingsError(
-            f"backend_api_key: the file {settings.secrets_dir / 'backend_api_key'} must hold the key alone, "
-            "in letters, digits and signs without a space (example: sk-0123456789abcdef)"
-        )
-    if settings.feishu_enabled and not settings.feishu_app_id:
-        raise _complete("ASSISTANT_FEISHU_APP_ID", "is needed while ASSISTANT_FEISHU_ENABLED is true")
-    needed = {
-        "ASSISTANT_FEISHU_ENABLED": (
-            settings.feishu_enabled,
-            ("feishu_app_secret", "feishu_encrypt_key", "feishu_verification_token"),
-        ),
-        "ASSISTANT_TELEGRAM_ENABLED": (
-            settings.telegram_enabled,
-            ("telegram_bot_token", "telegram_secret_token")
-            if settings.telegram_mode == "webhook"
-            else ("telegram_bot_token",),
-        ),
-        "ASSISTANT_API_ENABLED": (settings.api_enabled, ("api_token",)),
-    }
-    for switch, (enabled, names) in needed.items():
-        for name in names:
-            if enabled and not secrets.get(name):
-                raise SettingsError(
-                    f"{name}: this secret is missing or empty and is needed while {switch} is true "
-                    f"(example: write it into the file {settings.secrets_dir / name})"
-                )
-    if settings.telegram_enabled and settings.telegram_mode == "webhook":
-        if not settings.public_url:
-            raise _complete("ASSISTANT_PUBLIC_URL", "is needed for Telegram's webhook mode")
-        if not settings.public_url.startswith("https://"):
-            raise _complete("ASSISTANT_PUBLIC_URL", "must begin with https:// for Telegram's webhook mode")
-    if not settings.backend_url:
-        _model_fits(settings)
-    if settings.max_tokens > settings.context_tokens // 2:
-        raise _complete(
-            "ASSISTANT_MAX_TOKENS",
-            f"is {settings.max_tokens}, which is more than half of "
-            f"ASSISTANT_CONTEXT_TOKENS ({settings.context_tokens})",
-        )
-
-
-def _model_fits(settings: Settings) -> None:
-    """Refuse a model that needs more memory than there is, before anything is loaded."""
-    try:
-        judge(
-            settings.model_path,
-            context_tokens=settings.context_tokens,
-            parallel=settings.parallel,
-            repack=settings.repack,
-        )
-    except ValueError as error:
-        raise _complete("MODEL_PATH", str(error)) from None
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -332,6 +280,6 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         problem = str(first["msg"]).removeprefix("Value error, ")
         if first["type"] == "missing":
             problem = "is not set"
-        raise _complete(name, " ".join(problem.split())) from None
-    _cross_checks(settings)
+        raise complete(name, " ".join(problem.split())) from None
+    cross_checks(settings)
     return settings

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+from assistant.admission import Admission
+from assistant.commands import Commands
 from assistant.crew import Crew
 from assistant.inference.backend import (
     Backend,
@@ -12,10 +14,12 @@ from assistant.inference.backend import (
     Completion,
     InferenceError,
     Options,
+    Outage,
     QueueFull,
     RequestError,
     Stopping,
 )
+from assistant.live import Live, LiveAnswer
 from assistant.logs import Log
 from assistant.loops import Loop, Loops
 from assistant.messages import Kind, Turn
@@ -23,12 +27,16 @@ from assistant.metrics import Metrics
 from assistant.progress import Progress, Watch
 from assistant.store import Claim, Inbox
 from assistant.store.inbox import LeaseLost
-from assistant.texts import EMPTY, FAILED, FIXED
+from assistant.store.outbox import LANGUAGE, RATEABLE
+from assistant.texts import EMPTY, FAILED, language_of
 
 log = Log(__name__)
 MAX_ATTEMPTS = 4
 HISTORY_TURNS = 40
 BACKOFF_SECONDS = (2.0, 8.0, 30.0)
+# While the model cannot be reached, messages wait so long in all before they are given up.
+OUTAGE_SECONDS = 86400.0
+LONGEST_OUTAGE_PAUSE_SECONDS = 60.0
 # The channel that carries its own history and wants the model's words or nothing.
 API = "api"
 
@@ -50,13 +58,19 @@ class Worker:
         system_prompt: str,
         heartbeat_seconds: float,
         push: Collection[str],
+        admission: Admission,
+        commands: Commands,
         threads: int = 4,
+        context_seconds: float = 0.0,
         progress: Progress | None = None,
+        live: Live | None = None,
     ) -> None:
         """Prepare the threads; ``heartbeat_seconds`` must be well below the lease.
 
-        Replies for the platforms in ``push`` are sent; those for others are fetched. ``progress`` knows who
-        of the API's callers is still connected.
+        Replies for the platforms in ``push`` are sent; those for others are fetched. ``admission`` decides
+        who is answered, ``commands`` answers what needs no model. The model is told of the last
+        ``context_seconds`` of a conversation, 0 for all of it. ``progress`` knows who of the API's callers is
+        still connected; unfinished answers to all others are shown in ``live``.
         """
         self._inbox = inbox
         self._backend = backend
@@ -66,9 +80,11 @@ class Worker:
         self._system = Turn("system", system_prompt)
         self._held: dict[str, Claim] = {}
         self._lock = threading.Lock()
-        self._progress = progress or Progress()
-        self._begun = False
+        self._admission, self._commands = admission, commands
+        self._context_seconds = context_seconds
+        self._progress, self._live = progress or Progress(), live or Live()
         self.on_reply: Callable[[], None] = lambda: None
+        self.settle_draft: Callable[[int], None] = lambda number: None
         self._answering = Crew(
             "worker", threads, self._claim, self._handle, number=lambda c: c.inbox_id, idle_seconds=0.5
         )
@@ -106,12 +122,8 @@ class Worker:
         return False
 
     def _claim(self) -> Claim | None:
-        # Messages wait for a model that is loading. One that goes away later fails their tries, so that
-        # people are told instead of meeting silence.
-        if not (self._begun or self._backend.ready):
-            return None
-        self._begun = True
-        return self._inbox.claim()
+        # Messages wait for a model that is loading or away; those who wait long are told so (notifier).
+        return self._inbox.claim(without_model=not self._backend.ready)
 
     def _handle(self, claim: Claim) -> None:
         with self._lock:
@@ -123,6 +135,7 @@ class Worker:
         finally:
             with self._lock:
                 self._held.pop(claim.token, None)
+            self._live.end(claim.inbox_id)
             # The conversation's next message may wait for this one's end; an API call is all of its own.
             if claim.platform != API:
                 self._answering.wake()
@@ -132,17 +145,21 @@ class Worker:
             # The process ended in the middle of every earlier try.
             self._give_up(claim, "process ended while answering")
             return
-        if claim.kind is not Kind.CHAT:
-            self._finished(claim, FIXED[claim.kind], remember=False)
-            self._done(claim, "fixed")
-            return
+        language = language_of(claim.text, claim.language, claim.hint)
+        if claim.platform != API:
+            if refusal := self._admission.refusal(claim, language):
+                self._finished(claim, refusal, remember=False, kind=Kind.REFUSED)
+                self._done(claim, "refused")
+                return
+            if claim.kind is not Kind.CHAT:
+                self._finished(claim, self._commands.answer(claim, language), remember=False)
+                self._done(claim, "fixed")
+                return
         started = time.monotonic()
         # An API call is a conversation of its own, whose id is the message's.
         watch = self._progress.of(claim.chat) if claim.platform == API else None
         try:
-            completion = self._backend.generate(
-                self._turns(claim), self._limits(claim), self._caller(claim, watch)
-            )
+            completion = self._generate(claim, watch, language)
         except Stopping:
             self._inbox.give_back(claim)
             return
@@ -153,6 +170,9 @@ class Worker:
             log.exception("a message cannot be answered", inbox_id=claim.inbox_id)
             self._give_up(claim, "RequestError")
             return
+        except Outage as outage:
+            self._wait_for_model(claim, watch, outage)
+            return
         except InferenceError as error:
             log.exception("an answer failed", inbox_id=claim.inbox_id, attempt=claim.attempts)
             # What a caller has read cannot be taken back: another try would begin with other words.
@@ -161,17 +181,41 @@ class Worker:
             else:
                 self._inbox.retry(claim, BACKOFF_SECONDS[min(claim.attempts, len(BACKOFF_SECONDS)) - 1])
             return
-        self._finish(claim, completion, time.monotonic() - started)
+        self._finish(claim, completion, language, time.monotonic() - started)
 
-    def _finish(self, claim: Claim, completion: Completion, seconds: float) -> None:
-        text = completion.text or ("" if claim.platform == API else EMPTY)
-        detail = {
+    def _generate(self, claim: Claim, watch: Watch | None, language: str) -> Completion:
+        try:
+            return self._backend.generate(
+                self._turns(claim), self._limits(claim), self._caller(claim, watch, language)
+            )
+        finally:
+            # No draft may change any more once the reply, or the next try, is committed.
+            self.settle_draft(claim.inbox_id)
+
+    def _wait_for_model(self, claim: Claim, watch: Watch | None, outage: Outage) -> None:
+        """Put the message back: it is answered when the model is back. An API's caller does not wait."""
+        if watch is not None or claim.platform == API:
+            if claim.attempts >= MAX_ATTEMPTS or (watch is not None and watch.spoken):
+                self._give_up(claim, type(outage).__name__)
+            else:
+                self._inbox.retry(claim, BACKOFF_SECONDS[min(claim.attempts, len(BACKOFF_SECONDS)) - 1])
+        elif claim.age > OUTAGE_SECONDS:
+            self._give_up(claim, type(outage).__name__)
+        else:
+            pause = min(LONGEST_OUTAGE_PAUSE_SECONDS, max(BACKOFF_SECONDS[0], claim.age / 4))
+            log.warning("the model is away", inbox_id=claim.inbox_id, reason=type(outage).__name__)
+            self._inbox.give_back(claim, max(pause, getattr(outage, "retry_after", None) or 0.0))
+
+    def _finish(self, claim: Claim, completion: Completion, language: str, seconds: float) -> None:
+        text = completion.text or ("" if claim.platform == API else EMPTY(language))
+        detail: dict[str, Any] = {
             "prompt_tokens": completion.prompt_tokens,
             "completion_tokens": completion.completion_tokens,
             "finish_reason": completion.finish_reason,
         }
         remember = claim.platform != API and bool(completion.text)
-        self._finished(claim, text, remember=remember, detail=detail)
+        shown = {RATEABLE: True, LANGUAGE: language} if remember else {}
+        self._finished(claim, text, remember=remember, detail={**detail, **shown})
         self._metrics.generation.observe(seconds)
         self._metrics.tokens.labels("prompt").inc(completion.prompt_tokens)
         self._metrics.tokens.labels("completion").inc(completion.completion_tokens)
@@ -182,7 +226,8 @@ class Worker:
 
     def _give_up(self, claim: Claim, reason: str) -> None:
         # A person must never meet silence: the reply says that there is none.
-        self._finished(claim, FAILED, remember=False, dead_reason=reason)
+        language = language_of(claim.text, claim.language, claim.hint)
+        self._finished(claim, FAILED(language), remember=False, dead_reason=reason)
         log.error("a message was given up", inbox_id=claim.inbox_id, platform=claim.platform, reason=reason)
         self._done(claim, "dead")
 
@@ -201,13 +246,22 @@ class Worker:
         if given:
             turns = [Turn(m["role"], m["content"]) for m in given]
             return turns if turns[0].role == "system" else [self._system, *turns]
-        return [self._system, *self._inbox.history(claim, HISTORY_TURNS), Turn("user", claim.text)]
+        return [
+            self._system,
+            *self._inbox.history(claim, HISTORY_TURNS, self._context_seconds),
+            Turn("user", claim.text),
+        ]
 
-    def _caller(self, claim: Claim, watch: Watch | None) -> Caller:
+    def _caller(self, claim: Claim, watch: Watch | None, language: str) -> Caller:
         if watch is not None:
             return Caller(on_text=watch.say, cancelled=lambda: watch.gone)
-        # An API call's conversation has one message: remembering it by name would help nobody.
-        return Caller() if claim.platform == API else Caller(conversation=str(claim.conversation_id))
+        if claim.platform == API:
+            # An API call's conversation has one message: remembering it by name would help nobody.
+            return Caller()
+        live = self._live.begin(
+            LiveAnswer(claim.inbox_id, claim.platform, claim.chat, claim.reply_to, language)
+        )
+        return Caller(conversation=str(claim.conversation_id), on_text=live.say)
 
     def _limits(self, claim: Claim) -> Options:
         payload, standard = claim.payload, self._options

@@ -77,6 +77,10 @@ class RequestError(InferenceError):
     """This request can never be answered; another try is useless."""
 
 
+class Outage(InferenceError):
+    """Nothing is wrong with the request: the model cannot be reached, or takes nothing at the moment."""
+
+
 class QueueFull(InferenceError):
     """So many requests wait that this one is not begun; ``retry_after`` is in seconds."""
 

@@ -30,6 +30,7 @@ class Claim:
     """One message that this process alone may answer while its lease holds.
 
     ``language`` is what was chosen for the conversation, ``hint`` what the platform knows of the person's.
+    ``age`` is how long it has waited, in seconds.
     """
 
     inbox_id: int
@@ -47,6 +48,7 @@ class Claim:
     hint: str = ""
     forgotten_turn: int = 0
     received_at: float = 0.0
+    age: float = 0.0
 
 
 class LeaseLost(Exception):
@@ -69,7 +71,8 @@ class Inbox:
         """Commit ``message`` and, in the same transaction, ``cursor`` (name, value).
 
         Returns:
-            The row's id, or None when (platform, message id) is already there.
+            The row's id, or None when nothing is to be answered: (platform, message id) is already there,
+            or the text took the place of another one that waits.
         """
         # Two requests with the same message, or two first messages of a chat, may race on PostgreSQL:
         # the unique constraint stops one of them, and its second try finds the row.
@@ -114,7 +117,7 @@ class Inbox:
         )
         session.add(row)
         session.flush()
-        return row.id
+        return row.id if state == PENDING else None
 
     def _corrected(self, session: Session, message: Incoming, now: float) -> bool:
         """Put an edited text in the place of the one that nobody has begun to answer yet."""
@@ -178,6 +181,7 @@ class Inbox:
                 hint=row.language,
                 forgotten_turn=conversation.forgotten_turn,
                 received_at=row.received_at,
+                age=now - row.received_at,
             )
 
     def heartbeat(self, claim: Claim) -> bool:

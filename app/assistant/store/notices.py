@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -57,7 +57,7 @@ class Notices:
                     ~exists().where(
                         told.conversation_id == InboxRow.conversation_id,
                         told.purpose == NOTICE,
-                        told.created_at > now - QUIET_SECONDS,
+                        or_(told.inbox_id == InboxRow.id, told.created_at > now - QUIET_SECONDS),
                     ),
                 )
                 .order_by(InboxRow.id)

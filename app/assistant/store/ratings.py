@@ -56,12 +56,13 @@ class Ratings:
                     ).scalar_one_or_none()
                     if reply is None or not reply.get(RATEABLE):
                         return False
+                    now = self._database.now(session)
                     whose = (RatingRow.inbox_id == number, RatingRow.sender == sender)
                     row = session.execute(select(RatingRow).where(*whose)).scalar_one_or_none()
                     if row is None:
                         row = RatingRow(inbox_id=number, platform=platform, sender=sender)
                         session.add(row)
-                    row.score, row.created_at = score, self._database.now(session)
+                    row.score, row.created_at = score, now
                     return True
             except IntegrityError:
                 # Two clicks at once on PostgreSQL: the second try finds the row.

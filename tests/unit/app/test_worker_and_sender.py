@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from assistant.admission import Admission, Rules
 from assistant.channels.base import Part, PermanentError, TransientError
+from assistant.commands import Commands
 from assistant.inference.backend import (
     NOBODY,
     Caller,
     Completion,
     InferenceError,
     Options,
+    Outage,
     QueueFull,
     RequestError,
     Stopping,
@@ -23,8 +26,11 @@ from assistant.progress import Progress
 from assistant.sender import MAX_ATTEMPTS as SEND_ATTEMPTS
 from assistant.sender import Sender, delay_after
 from assistant.store.models import DeadLetter, InboxRow, OutboxRow
+from assistant.store.people import People
+from assistant.store.ratings import Ratings
+from assistant.store.switches import Switches
 from assistant.texts import EMPTY, FAILED, HELP
-from assistant.worker import MAX_ATTEMPTS, Worker
+from assistant.worker import MAX_ATTEMPTS, OUTAGE_SECONDS, Worker
 from tests.unit.app.conftest import Store
 
 
@@ -55,7 +61,12 @@ class Backend:
         return Completion(result, 3, 2, "stop")
 
 
-def worker(store: Store, backend: Backend, progress: Progress | None = None) -> Worker:
+NO_RULES = Rules()
+
+
+def worker(
+    store: Store, backend: Backend, progress: Progress | None = None, rules: Rules = NO_RULES
+) -> Worker:
     return Worker(
         store.inbox,
         backend,
@@ -64,6 +75,16 @@ def worker(store: Store, backend: Backend, progress: Progress | None = None) -> 
         system_prompt="sys",
         heartbeat_seconds=1.0,
         push=("feishu",),
+        admission=(admission := Admission(rules, People(store.database), Switches(store.database))),
+        commands=Commands(
+            admission,
+            People(store.database),
+            Ratings(store.database),
+            store.outbox,
+            platforms=lambda: ["feishu"],
+            model="tiny",
+            ready=lambda: backend.ready,
+        ),
         progress=progress,
     )
 
@@ -122,17 +143,32 @@ def test_nothing_is_claimed_before_the_model_is_ready(store: Store) -> None:
     assert inbox(store) == [("pending", 0)]
 
 
-def test_model_that_goes_away_later_does_not_leave_people_in_silence(store: Store) -> None:
-    backend = Backend("x", *[InferenceError("x")] * MAX_ATTEMPTS)
+def test_commands_are_answered_while_the_model_is_away_and_messages_wait(store: Store) -> None:
+    backend = Backend("x", "y")
     subject = worker(store, backend)
     accept(store)
     assert step(subject)
     backend.ready = False
     accept(store, 2)
-    for _ in range(MAX_ATTEMPTS):
+    store.inbox.accept(Incoming("feishu", "m3", "another", "/help", kind=Kind.HELP))
+    assert step(subject)
+    assert not step(subject)
+    assert inbox(store) == [("done", 1), ("pending", 0), ("done", 1)]
+    backend.ready = True
+    assert step(subject)
+    assert replies(store) == ["x", HELP(""), "y"]
+
+
+def test_outage_costs_no_try_until_a_day_has_passed(store: Store) -> None:
+    subject = worker(store, Backend(*[Outage("x")] * 8))
+    accept(store)
+    for _ in range(6):
         assert step(subject)
-        store.clock.now += 60
-    assert replies(store)[-1] == FAILED
+        store.clock.now += 3600
+    assert (inbox(store), replies(store)) == ([("pending", 0)], [])
+    store.clock.now += OUTAGE_SECONDS
+    assert step(subject)
+    assert (replies(store), dead(store)) == ([FAILED("en")], ["Outage"])
 
 
 def test_transient_fault_is_tried_again_and_then_given_up(store: Store) -> None:
@@ -143,7 +179,7 @@ def test_transient_fault_is_tried_again_and_then_given_up(store: Store) -> None:
         assert step(subject)
         assert inbox(store)[0][1] == attempt
         store.clock.now += 60
-    assert replies(store) == [FAILED]
+    assert replies(store) == [FAILED("en")]
     assert dead(store) == ["InferenceError"]
     assert inbox(store) == [("dead", MAX_ATTEMPTS)]
 
@@ -151,7 +187,7 @@ def test_transient_fault_is_tried_again_and_then_given_up(store: Store) -> None:
 def test_request_that_can_never_work_is_given_up_at_once(store: Store) -> None:
     accept(store)
     step(worker(store, Backend(RequestError("x"))))
-    assert (replies(store), dead(store)) == ([FAILED], ["RequestError"])
+    assert (replies(store), dead(store)) == ([FAILED("en")], ["RequestError"])
 
 
 def test_message_that_kills_the_process_is_given_up(store: Store) -> None:
@@ -162,7 +198,7 @@ def test_message_that_kills_the_process_is_given_up(store: Store) -> None:
     backend = Backend()
     step(worker(store, backend))
     assert backend.seen == []
-    assert (replies(store), dead(store)) == ([FAILED], ["process ended while answering"])
+    assert (replies(store), dead(store)) == ([FAILED("en")], ["process ended while answering"])
 
 
 def test_stopping_gives_the_message_back(store: Store) -> None:
@@ -178,7 +214,7 @@ def test_empty_answer_becomes_a_sentence_and_is_not_remembered(store: Store) -> 
     for number in (1, 2):
         accept(store, number)
         step(subject)
-    assert replies(store) == [EMPTY, "x"]
+    assert replies(store) == [EMPTY("en"), "x"]
     assert backend.seen[1][0] == [Turn("system", "sys"), Turn("user", "text 2")]
 
 
@@ -186,7 +222,7 @@ def test_command_needs_no_model(store: Store) -> None:
     backend = Backend()
     accept(store, kind=Kind.HELP)
     step(worker(store, backend))
-    assert (replies(store), backend.seen) == ([HELP], [])
+    assert (replies(store), backend.seen) == ([HELP("en")], [])
 
 
 def test_api_call_brings_its_own_history_and_limits(store: Store) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from assistant.inference.backend import InferenceError, RequestError
+from assistant.inference.backend import Outage, RequestError
 from assistant.inference.remote.errors import EndpointError
 from assistant.logs import Log
 
@@ -24,7 +24,7 @@ class State(StrEnum):
     HALF_OPEN = "half-open"
 
 
-class CircuitOpen(InferenceError):
+class CircuitOpen(Outage):
     """The endpoint failed again and again; it is asked again in ``retry_after`` seconds."""
 
     def __init__(self, retry_after: float) -> None:

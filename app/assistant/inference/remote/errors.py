@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
-from assistant.inference.backend import InferenceError, RequestError
+from assistant.inference.backend import InferenceError, Outage, RequestError
 
 # A code or a name of a parameter; longer texts may quote what people wrote, and are not logged.
 NAME = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,64}")
@@ -26,7 +26,7 @@ class EndpointError(InferenceError):
     advice: ClassVar[str] = "look at the model server's own log"
 
 
-class Unavailable(EndpointError):
+class Unavailable(EndpointError, Outage):
     """It cannot be reached or has no room: worth another try soon, or after ``retry_after`` seconds."""
 
     advice = "ASSISTANT_BACKEND_URL: check that the model server runs and can be reached from the container"
@@ -37,7 +37,7 @@ class Unavailable(EndpointError):
         self.retry_after = retry_after
 
 
-class RateLimited(InferenceError):
+class RateLimited(Outage):
     """It is well and wants less of us (429); ``retry_after`` in seconds, where it said so."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
@@ -46,7 +46,7 @@ class RateLimited(InferenceError):
         self.retry_after = retry_after
 
 
-class ConfigurationError(EndpointError):
+class ConfigurationError(EndpointError, Outage):
     """No request will be answered until the operator changes something."""
 
 

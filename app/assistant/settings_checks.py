@@ -1,0 +1,72 @@
+"""Checks of settings against each other and against the host."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.inference.loading import judge
+from assistant.settings_errors import SettingsError, complete
+
+if TYPE_CHECKING:
+    from assistant.settings import Settings
+
+NO_MODEL = Path()
+
+
+def cross_checks(settings: "Settings") -> None:
+    """Raise ``SettingsError`` when two settings do not go together, or a secret that one needs is missing."""
+    secrets = settings.secrets
+    if settings.model_path == NO_MODEL and not settings.backend_url:
+        raise complete("MODEL_PATH", "is not set, and neither is ASSISTANT_BACKEND_URL")
+    if not secrets.get("backend_api_key").isascii() or " " in secrets.get("backend_api_key"):
+        raise SettingsError(
+            f"backend_api_key: the file {settings.secrets_dir / 'backend_api_key'} must hold the key alone, "
+            "in letters, digits and signs without a space (example: sk-0123456789abcdef)"
+        )
+    if settings.feishu_enabled and not settings.feishu_app_id:
+        raise complete("ASSISTANT_FEISHU_APP_ID", "is needed while ASSISTANT_FEISHU_ENABLED is true")
+    needed = {
+        "ASSISTANT_FEISHU_ENABLED": (
+            settings.feishu_enabled,
+            ("feishu_app_secret", "feishu_encrypt_key", "feishu_verification_token"),
+        ),
+        "ASSISTANT_TELEGRAM_ENABLED": (
+            settings.telegram_enabled,
+            ("telegram_bot_token", "telegram_secret_token")
+            if settings.telegram_mode == "webhook"
+            else ("telegram_bot_token",),
+        ),
+        "ASSISTANT_API_ENABLED": (settings.api_enabled, ("api_token",)),
+    }
+    for switch, (enabled, names) in needed.items():
+        for name in names:
+            if enabled and not secrets.get(name):
+                raise SettingsError(
+                    f"{name}: this secret is missing or empty and is needed while {switch} is true "
+                    f"(example: write it into the file {settings.secrets_dir / name})"
+                )
+    if settings.telegram_enabled and settings.telegram_mode == "webhook":
+        if not settings.public_url:
+            raise complete("ASSISTANT_PUBLIC_URL", "is needed for Telegram's webhook mode")
+        if not settings.public_url.startswith("https://"):
+            raise complete("ASSISTANT_PUBLIC_URL", "must begin with https:// for Telegram's webhook mode")
+    if not settings.backend_url:
+        _model_fits(settings)
+    if settings.max_tokens > settings.context_tokens // 2:
+        raise complete(
+            "ASSISTANT_MAX_TOKENS",
+            f"is {settings.max_tokens}, which is more than half of "
+            f"ASSISTANT_CONTEXT_TOKENS ({settings.context_tokens})",
+        )
+
+
+def _model_fits(settings: "Settings") -> None:
+    """Refuse a model that needs more memory than there is, before anything is loaded."""
+    try:
+        judge(
+            settings.model_path,
+            context_tokens=settings.context_tokens,
+            parallel=settings.parallel,
+            repack=settings.repack,
+        )
+    except ValueError as error:
+        raise complete("MODEL_PATH", str(error)) from None
