@@ -24,17 +24,17 @@ POLL_SECONDS = 20
 # Parts of the server's descriptions. The whole text is never passed on: it may quote the message.
 NOT_MODIFIED = "message is not modified"
 NO_THREAD = "message thread not found"
-BAD_ENTITIES = ("can't parse entities", "entities_too_long", "entity_bounds_invalid", "entity_textarea_invalid")
+BAD_ENTITIES = ("can't parse entities", "entities_too_long", "entity_bounds_invalid")
 DRAFT_GONE = (
-    *("message to edit not found", "message can't be edited", "message_id_invalid", "message_edit_time_expired"),
-    *("message identifier is not specified", "message_author_required"),
+    *("message to edit not found", "message can't be edited", "message_id_invalid"),
+    *("message_edit_time_expired", "message identifier is not specified"),
 )
 KNOWN = (
     *(NOT_MODIFIED, NO_THREAD, *BAD_ENTITIES, *DRAFT_GONE),
     *("chat not found", "bot was blocked by the user", "user is deactivated", "bot was kicked"),
     *("bot is not a member", "not enough rights", "have no rights to send", "chat_write_forbidden"),
-    *("topic_closed", "topic_deleted", "message is too long", "message text is empty", "text must be non-empty"),
-    *("bot can't initiate conversation", "bots can't send messages to bots", "peer_id_invalid"),
+    *("topic_closed", "topic_deleted", "message is too long", "message text is empty"),
+    *("text must be non-empty", "bot can't initiate conversation", "peer_id_invalid"),
 )
 
 
@@ -120,8 +120,10 @@ class BotThread:
             if future.cancelled():
                 return
             error = future.exception()
+            if isinstance(error, TelegramError):
+                error = as_send_error(error)
             if error is not None:
-                reason = as_send_error(error).reason if isinstance(error, TelegramError) else type(error).__name__
+                reason = error.reason if isinstance(error, SendError) else type(error).__name__
                 log.warning(f"{what} failed", platform=PLATFORM, reason=reason)
 
         self._begin(act).add_done_callback(ended)

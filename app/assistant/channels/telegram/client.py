@@ -10,6 +10,7 @@ from telegram.constants import ChatAction
 from assistant.channels.base import Part, PermanentError, TransientError
 from assistant.channels.telegram.api import (
     BAD_ENTITIES,
+    CALL_SECONDS,
     DRAFT_GONE,
     NO_THREAD,
     NOT_MODIFIED,
@@ -27,6 +28,8 @@ T = TypeVar("T")
 ALLOWED_UPDATES = ("message", "edited_message", "callback_query")
 # Between two changes of a draft; a group's 20 messages a minute are shared by all who write there.
 PRIVATE_DRAFT_SECONDS, GROUP_DRAFT_SECONDS = 1.5, 5.0
+# A call about a draft; the finished answer waits for it.
+DRAFT_CALL_SECONDS = 15.0
 _DRAFTS = 200
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
@@ -55,7 +58,7 @@ class TelegramClient:
         """Stop the thread."""
         self._thread.stop()
 
-    # --- replies ------------------------------------------------------------------------------------------------
+    # --- replies ---------------------------------------------------------------
 
     def split(self, text: str) -> list[str]:
         """Cut ``text`` into messages; see ``split.split``."""
@@ -86,40 +89,49 @@ class TelegramClient:
         chat_id, topic = place_of(chat)
         if self._pace.held(str(chat_id)):
             return
-        self._call(chat, lambda bot: bot.send_chat_action(chat_id, ChatAction.TYPING, message_thread_id=topic))
+        self._call(
+            chat,
+            lambda bot: bot.send_chat_action(chat_id, ChatAction.TYPING, message_thread_id=topic),
+            DRAFT_CALL_SECONDS,
+        )
 
     def draft_seconds(self, chat: str) -> float:
         """Return how long to wait between two changes of a draft."""
         return GROUP_DRAFT_SECONDS if is_group(chat) else PRIVATE_DRAFT_SECONDS
 
     def open_draft(self, part: Part) -> str:
-        """Send the beginning of an answer; see ``Push.open_draft``."""
-        wait = self._pace.take(str(place_of(part.chat)[0]), draft=True)
-        if wait.seconds > 0:
-            raise TransientError("finished answers go first", wait.seconds)
+        """Send the beginning of an answer; see ``Push.open_draft``.
+
+        Where the answer of Telegram is lost, nobody knows whether there is a draft now; that is a
+        ``PermanentError``, for another try might show the beginning twice.
+        """
         parts = split(part.text)
         if not parts:
             raise PermanentError("nothing to show")
-        return str(self._send_new(part, render(parts[0])))
+        self._draft_turn(part.chat)
+        try:
+            return str(self._send_new(part, render(parts[0]), DRAFT_CALL_SECONDS))
+        except TransientError as error:
+            if error.retry_after is not None:
+                raise
+            raise PermanentError(error.reason) from None
 
     def change_draft(self, chat: str, draft: str, text: str) -> None:
-        """Show the first message of ``text`` in the draft.
-
-        Nothing happens while finished answers need what the limits leave: the next change shows all.
-        """
+        """Show the first message of ``text`` in the draft; see ``Push.change_draft``."""
         parts = split(text)
         shown = render(parts[0]) if parts else Rendered("")
         if not shown.text or self._shown.get((chat, draft)) == shown:
             return
-        if self._pace.take(str(place_of(chat)[0]), draft=True).seconds > 0:
-            return
-        self._edit(chat, int(draft), shown, 0)
-        self._remember(chat, draft, shown)
-
-    def _remember(self, chat: str, draft: str, shown: Rendered) -> None:
+        self._draft_turn(chat)
+        self._edit(chat, int(draft), shown, 0, DRAFT_CALL_SECONDS)
         self._shown[chat, draft] = shown
         if len(self._shown) > _DRAFTS:
             self._shown.pop(next(iter(self._shown)), None)
+
+    def _draft_turn(self, chat: str) -> None:
+        wait = self._pace.take(str(place_of(chat)[0]), draft=True)
+        if wait.seconds > 0:
+            raise TransientError("finished answers go first", wait.seconds)
 
     def _wait_for_turn(self, chat: str) -> None:
         chat_id = str(place_of(chat)[0])
@@ -129,9 +141,11 @@ class TelegramClient:
                 raise TransientError("one chat's pace", wait.seconds)
             time.sleep(wait.seconds)
 
-    def _send_new(self, part: Part, shown: Rendered) -> int:
+    def _send_new(self, part: Part, shown: Rendered, seconds: float = CALL_SECONDS) -> int:
         chat_id, topic = place_of(part.chat)
-        reply = ReplyParameters(int(part.reply_to), allow_sending_without_reply=True) if part.reply_to else None
+        reply = (
+            ReplyParameters(int(part.reply_to), allow_sending_without_reply=True) if part.reply_to else None
+        )
         keyboard = buttons(part.rateable)
 
         def send(to: int, thread: int | None) -> int:
@@ -147,6 +161,7 @@ class TelegramClient:
                     link_preview_options=_NO_PREVIEW,
                     reply_markup=keyboard,
                 ),
+                seconds,
             ).message_id
 
         try:
@@ -158,7 +173,9 @@ class TelegramClient:
                 raise
             return send(chat_id, None)
 
-    def _edit(self, chat: str, message: int, shown: Rendered, rateable: int) -> None:
+    def _edit(
+        self, chat: str, message: int, shown: Rendered, rateable: int, seconds: float = CALL_SECONDS
+    ) -> None:
         chat_id, _ = place_of(chat)
         try:
             self._formatted(
@@ -172,6 +189,7 @@ class TelegramClient:
                     link_preview_options=_NO_PREVIEW,
                     reply_markup=buttons(rateable),
                 ),
+                seconds,
             )
         except Refused as error:
             # An earlier try had worked, and its answer was lost.
@@ -179,19 +197,25 @@ class TelegramClient:
                 raise
 
     def _formatted(
-        self, chat: str, shown: Rendered, act: Callable[[Bot, Rendered], Coroutine[Any, Any, T]]
+        self,
+        chat: str,
+        shown: Rendered,
+        act: Callable[[Bot, Rendered], Coroutine[Any, Any, T]],
+        seconds: float,
     ) -> T:
         """Send ``shown``, and the same text without formatting if Telegram refuses that."""
         try:
-            return self._call(chat, lambda bot: act(bot, shown))
+            return self._call(chat, lambda bot: act(bot, shown), seconds)
         except Refused as error:
             if error.reason not in BAD_ENTITIES or not shown.entities:
                 raise
-            return self._call(chat, lambda bot: act(bot, Rendered(shown.text)))
+            return self._call(chat, lambda bot: act(bot, Rendered(shown.text)), seconds)
 
-    def _call(self, chat: str, act: Callable[[Bot], Coroutine[Any, Any, T]]) -> T:
+    def _call(
+        self, chat: str, act: Callable[[Bot], Coroutine[Any, Any, T]], seconds: float = CALL_SECONDS
+    ) -> T:
         try:
-            return self._thread.call(act)
+            return self._thread.call(act, seconds)
         except TransientError as error:
             if error.retry_after is not None:
                 self._pace.hold(str(place_of(chat)[0]), error.retry_after)
@@ -212,7 +236,7 @@ class TelegramClient:
                 ),
             )
 
-    # --- setting up ---------------------------------------------------------------------------------------------
+    # --- setting up ------------------------------------------------------------
 
     def name(self) -> str:
         """Return the bot's user name without @; raises what ``send`` raises."""

@@ -1,9 +1,10 @@
 """Where ``*`` begins and ends emphasis, also in Chinese.
 
-CommonMark decides by the characters around the asterisks, and takes for granted that words are set apart by
-blanks: in ``**注意：**后面`` the second pair ends nothing, because a punctuation mark stands before it and a letter
-behind. Models write Chinese so all the time, so beside a Chinese, Japanese or Korean character punctuation counts
-as a letter here (https://spec.commonmark.org/0.31.2/#left-flanking-delimiter-run has the rule that is relaxed).
+CommonMark decides by the characters around the asterisks, and takes for granted that words are set apart
+by blanks: in ``**注意：**后面`` the second pair ends nothing, because a punctuation mark stands before it
+and a letter behind. Models write Chinese so all the time. Beside a Chinese, Japanese or Korean character
+punctuation therefore counts as a letter here; the rule that is relaxed is
+https://spec.commonmark.org/0.31.2/#left-flanking-delimiter-run.
 """
 
 import unicodedata
@@ -24,15 +25,11 @@ def _is_mark(character: str) -> bool:
 
 
 def _flanks(inside: str, outside: str) -> bool:
-    """Whether asterisks between ``outside`` and ``inside`` may enclose what begins or ends with ``inside``."""
+    """Whether asterisks between the two may enclose what begins or ends with ``inside``."""
     if inside.isspace():
         return False
     return (
-        not _is_mark(inside)
-        or outside.isspace()
-        or _is_mark(outside)
-        or _is_cjk(inside)
-        or _is_cjk(outside)
+        not _is_mark(inside) or outside.isspace() or _is_mark(outside) or _is_cjk(inside) or _is_cjk(outside)
     )
 
 

@@ -1,8 +1,9 @@
 """How fast the bot may speak.
 
-core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this: about one message a second in a chat (short
-bursts go through), 20 a minute in a group, about 30 a second in all. Edits are counted like messages, for Telegram
-answers 429 to too many of them as well. Finished answers go first: drafts use only what those leave.
+core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this: about one message a second in a
+chat (short bursts go through), 20 a minute in a group, about 30 a second in all. Edits are counted like
+messages, for Telegram answers 429 to too many of them as well. Finished answers go first: drafts use only
+what those leave.
 """
 
 import threading
@@ -15,7 +16,7 @@ CHAT_RATE, CHAT_BURST = 1.0, 3.0  # messages a second, messages at once after a 
 GROUP_MESSAGES, GROUP_SECONDS = 20, 60.0
 # Below the documented 30: the network may bring calls closer together than they were made.
 ALL_MESSAGES, ALL_SECONDS = 25, 1.0
-# What finished answers find free of drafts: messages of a chat's burst, of a group's minute, of a second in all.
+# What drafts leave to finished answers: messages of a chat's burst, of a group's minute, of a second in all.
 CHAT_RESERVE, GROUP_RESERVE, ALL_RESERVE = 1.0, 8, 10
 _MANY_CHATS = 1000
 

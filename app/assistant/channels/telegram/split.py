@@ -1,7 +1,7 @@
 """Cutting a Markdown text into messages that Telegram takes.
 
-The parts are Markdown again, each to be rendered by itself. The same text always gives the same parts: after a
-restart the sender goes on with the part that comes next.
+The parts are Markdown again, each to be rendered by itself. The same text always gives the same parts:
+after a restart the sender goes on with the part that comes next.
 """
 
 import re
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from assistant.channels.telegram.markdown import parser, render, units
 
-# core.telegram.org/bots/api#sendmessage: "1-4096 characters after entities parsing". The public server counts
-# code points (td's ``utf8_length`` in ``get_input_message_text``); its clients count UTF-16 code units, which are
-# never fewer. A part that fits in these fits in both.
+# core.telegram.org/bots/api#sendmessage: "1-4096 characters after entities parsing". The public server
+# counts code points (``utf8_length`` where TDLib refuses with "Message is too long"); entities count UTF-16
+# code units, which are never fewer. What fits in these fits either way.
 MAX_UNITS = 4096
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _LINE = re.compile(r"\n")
@@ -25,7 +25,7 @@ _AHEAD = 1000  # characters behind a cut that are looked at
 
 @dataclass(frozen=True)
 class _Fence:
-    """A code block: from ``start``, its code from ``inside`` to ``last``, all of it to ``end``; characters."""
+    """A code block from ``start`` to ``end``, its code from ``inside`` to ``last``; in characters."""
 
     start: int
     inside: int

@@ -52,8 +52,8 @@ def read(update: Update, bot_name: str) -> Incoming | Click | None:
         return _read_message(update.message, bot_name, "")
     edited = update.edited_message
     # An edit without a text is a picture's or a moving position's: nothing that could be answered.
-    if edited is not None and edited.text:
-        return _read_message(edited, bot_name, f"e{edited.edit_date.timestamp():.0f}" if edited.edit_date else "e")
+    if edited is not None and edited.text and edited.edit_date is not None:
+        return _read_message(edited, bot_name, f"e{edited.edit_date.timestamp():.0f}")
     return None
 
 
@@ -155,7 +155,7 @@ def _is_for_bot(message: Message, bot_name: str) -> bool:
 
 
 def _mentions(message: Message) -> list[str]:
-    wanted: list[str] = [MessageEntity.MENTION]
+    wanted: list[str | None] = [MessageEntity.MENTION]
     try:
         if message.text:
             return list(message.parse_entities(wanted).values())
