@@ -28,10 +28,14 @@ def units(text: str) -> int:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A text as Telegram shows it, and its formatting; offsets and lengths are in UTF-16 code units."""
+    """A text as Telegram shows it, and its formatting; offsets and lengths are in UTF-16 code units.
+
+    ``dropped`` is how many entities are more than Telegram takes.
+    """
 
     text: str
     entities: tuple[MessageEntity, ...] = ()
+    dropped: int = 0
 
 
 def is_web_link(url: str) -> bool:
@@ -231,4 +235,4 @@ class _Writer:
                     MessageEntity(kind, start, end - start, url=url or None, language=language or None)
                 )
         entities.sort(key=lambda entity: (entity.offset, -entity.length))
-        return Rendered(text, tuple(entities[:MAX_ENTITIES]))
+        return Rendered(text, tuple(entities[:MAX_ENTITIES]), max(0, len(entities) - MAX_ENTITIES))

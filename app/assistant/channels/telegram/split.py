@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from assistant.channels.telegram.markdown import parser, render, units
+from assistant.channels.telegram.markdown import MAX_ENTITIES, parser, render, units
 
 # core.telegram.org/bots/api#sendmessage: "1-4096 characters after entities parsing". The public server
 # counts code points (``utf8_length`` where TDLib refuses with "Message is too long"); entities count UTF-16
@@ -19,7 +19,9 @@ _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _LINE = re.compile(r"\n")
 _SENTENCE = re.compile(r"[。！？；…]+[”’」』）]*|[.!?;]+[\"')\]]*(?=\s)")
 _SPACE = re.compile(r"\s+")
-_TRIES = 8  # cuts of one kind that are tried before a worse kind is
+_TRIES = 8  # of one kind of cut, before a worse kind is taken; and of room for one part
+# What a part shows of what it may: below the first it is worth another try, which aims at the second.
+_POOR, _FULL = 0.45, 0.8
 _AHEAD = 1000  # characters behind a cut that are looked at
 
 
@@ -53,19 +55,27 @@ def split(text: str, limit: int = MAX_UNITS) -> list[str]:
 
 
 def _cut(text: str, limit: int) -> tuple[str, str]:
-    """Return the first part of ``text`` and what is left; nothing if it fits as it is."""
-    room = limit
-    if units(text) <= 4 * limit and units(render(text).text) <= limit:
-        return text, ""
-    # What begins within this part and ends beyond three of them does not fit into the next either.
-    fences = list(_fences(text[: 3 * limit]))
-    while True:
-        head, rest = _cut_source(text, _fitting(text, room), fences)
-        excess = units(render(head).text) - limit
-        if excess <= 0 or room < 2:
-            return head, rest
-        # Rendering may add a few characters (a list's indentation): leave room for them.
-        room = max(1, room - excess)
+    """Return the first part of ``text``, and what is left.
+
+    How much of the text shows ``limit`` units is only known once it is rendered: addresses of links do not
+    show, a list's indentation may be new.
+    """
+    room, best = limit, None
+    for _ in range(_TRIES):
+        head, rest = _cut_source(text, _fitting(text, room), room)
+        shown = render(head)
+        # Above 1 it does not fit.
+        used = max(units(shown.text) / limit, (len(shown.entities) + shown.dropped) / MAX_ENTITIES)
+        if used <= 1:
+            best = head, rest
+            if not rest or used > _POOR:
+                break
+            room = int(room * _FULL / max(used, 1 / limit)) + 1
+        elif best is not None:
+            break
+        else:
+            room = max(1, min(room - 1, int(room * _FULL / used)))
+    return best or _cut_source(text, _fitting(text, max(1, limit // 2)), limit)
 
 
 def _fitting(text: str, limit: int) -> int:
@@ -97,10 +107,12 @@ def _fences(text: str) -> Iterator[_Fence]:
             )
 
 
-def _cut_source(text: str, end: int, fences: list[_Fence]) -> tuple[str, str]:
-    """Cut ``text`` at the best place up to ``end`` characters."""
+def _cut_source(text: str, end: int, room: int) -> tuple[str, str]:
+    """Cut ``text`` at the best place up to ``end`` characters; ``room`` is what one part may hold of it."""
     if end >= len(text):
         return text, ""
+    # A block that begins within this part and ends beyond three of them does not fit into the next either.
+    fences = list(_fences(text[: 3 * room]))
     fence = next((f for f in fences if f.start < end < f.end), None)
     if fence is None or fence.start > end // 2:
         stop = end if fence is None else fence.start
@@ -160,8 +172,15 @@ def _whole_character(text: str, end: int) -> int:
     return place if not _continues(text, place) else end
 
 
+def _is_flag_letter(character: str) -> bool:
+    return 0x1F1E6 <= ord(character) <= 0x1F1FF
+
+
 def _continues(text: str, place: int) -> bool:
     before, behind = text[place - 1], text[place]
     joined = "\u200d" in (before, behind) or 0x1F3FB <= ord(behind) <= 0x1F3FF
-    flags = all(0x1F1E6 <= ord(c) <= 0x1F1FF for c in (before, behind))
-    return joined or flags or unicodedata.category(behind) in {"Mn", "Me"}
+    run = place
+    while run > 0 and _is_flag_letter(text[run - 1]):
+        run -= 1
+    flag = (place - run) % 2 == 1 and _is_flag_letter(behind)
+    return joined or flag or unicodedata.category(behind) in {"Mn", "Me"}
