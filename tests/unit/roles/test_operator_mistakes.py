@@ -51,6 +51,21 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         {"assistant_retention_days": 1},
         ["assistant_retention_days", "from 2", "example 90", MAIN],
     ),
+    "a negative limit": (
+        "assistant",
+        {"assistant_messages_per_minute": -1},
+        ["assistant_messages_per_minute (-1)", "examples: 24, 30, 500, 20", MAIN],
+    ),
+    "a name instead of an id on Feishu": (
+        "assistant",
+        {"assistant_feishu_allowed": ["ou_1a2b", "Zhang San"]},
+        ["assistant_feishu_allowed", "Zhang San", "ou_...", MAIN],
+    ),
+    "a name instead of a number on Telegram": (
+        "assistant",
+        {"assistant_telegram_admins": [482910375, "@somebody"]},
+        ["assistant_telegram_admins", "@somebody", "482910375", MAIN],
+    ),
     "model server without a scheme": (
         "assistant",
         {"assistant_backend_url": "models.example.org/v1"},
