@@ -60,9 +60,10 @@ class Messages:
         self.reset()
 
     def reset(self) -> None:
-        """Forget rates, message ids and deleted messages."""
+        """Forget rates, message ids, actions and deleted messages."""
         self._ids = itertools.count(1001)
         self._deleted: set[tuple[int | str, int]] = set()
+        self.actions: list[dict[str, object]] = []
         self._chat_rate = Bucket(self._config.chat_rate, self._config.chat_burst, self._clock)
         self._group_rate = Window(self._config.group_rate, 60.0, self._clock)
         self._total_rate = Window(self._config.total_rate, 1.0, self._clock)
@@ -139,9 +140,11 @@ class Messages:
         Raises:
             TelegramError: 400 or 403 for a chat that takes nothing or an unknown action.
         """
-        self._chats.check(parameters.chat(), parameters.thread())
+        chat, thread = parameters.chat(), parameters.thread()
+        self._chats.check(chat, thread)
         if parameters.text("action") not in ACTIONS:
             raise TelegramError(400, "Bad Request: wrong parameter action in request")
+        self.actions.append({"chat": chat, "thread": thread, "action": parameters.text("action")})
         return True
 
     def _limit(self, chat: int | str) -> None:

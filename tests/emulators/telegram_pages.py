@@ -62,6 +62,10 @@ def add_pages(app: Flask, messages: Messages, chats: Chats, clicks: Clicks, upda
             updates.queue(update)
         return jsonify(update)
 
+    @app.get("/_actions")
+    def actions() -> ResponseReturnValue:
+        return jsonify(messages.actions)
+
     @app.get("/_clicks")
     def clicked() -> ResponseReturnValue:
         return jsonify(clicks.as_json())

@@ -104,8 +104,8 @@ def test_edited_message() -> None:
 def test_in_a_group_only_what_is_meant_for_the_bot() -> None:
     chat, user = group(-100), TelegramUser()
 
-    def found(text: str, **more: Any) -> Any:
-        update: Any = message_update(text, user=user, chat=chat)
+    def found(words: str = "", **more: Any) -> Any:
+        update: Any = message_update(words, user=user, chat=chat)
         update["message"].update(more)
         return update_of(update)
 
@@ -113,8 +113,8 @@ def test_in_a_group_only_what_is_meant_for_the_bot() -> None:
     assert found(text, entities=[mention(text, "@My_Bot")]).text == "😀 , what is it?"
     assert found("😀 what is it?") is None
     caption = {"photo": PHOTO, "text": None, "caption": "@my_bot see"}
-    assert found("", **caption, caption_entities=[mention("@my_bot see", "@my_bot")]).kind is Kind.UNSUPPORTED
-    assert found("", photo=PHOTO, text=None) is None
+    assert found(**caption, caption_entities=[mention("@my_bot see", "@my_bot")]).kind is Kind.UNSUPPORTED
+    assert found(photo=PHOTO, text=None) is None
     edited = edited_update(message_update("hi", user=user, chat=chat), "@my_bot hi")
     assert update_of(edited) is None, "an edit that mentions nobody by an entity"
 
