@@ -1,4 +1,4 @@
-"""The command line: ``python -m assistant check``, ``healthcheck``, ``capacity``, ``inbox``, ``forget``."""
+"""The command line: ``python -m assistant`` with check, healthcheck, capacity, inbox, forget and more."""
 
 import argparse
 import os
@@ -118,6 +118,37 @@ def _add_forget(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument("--yes", action="store_true", help="delete; without it nothing is changed")
 
 
+def _add_encrypt(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "encrypt",
+        help="encrypt what was stored earlier with the first key; safe beside a live service",
+        epilog="Exit status: 0 done, 1 not possible or something left that no key opens, 2 wrong arguments.",
+    )
+    parser.add_argument(
+        "--decrypt",
+        action="store_true",
+        help="store everything as plain text instead; the key file must begin with the line plain",
+    )
+    parser.add_argument(
+        "--erase-unreadable",
+        action="store_true",
+        help="for a key that is lost: also delete the messages that no key opens, with their replies",
+    )
+    parser.add_argument("--yes", action="store_true", help="really delete them")
+
+
+def _add_people(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    feedback = commands.add_parser(
+        "feedback", help="how people rated the answers, and what they wrote with /feedback: personal"
+    )
+    feedback.add_argument("--days", type=_count, default=30, help="of so many days (default: %(default)s)")
+    feedback.add_argument("--json", action="store_true", help="one JSON object; ages in seconds")
+    maintenance = commands.add_parser(
+        "maintenance", help="refuse questions politely for a while; the service goes on running"
+    )
+    maintenance.add_argument("action", choices=["on", "off", "status"])
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m assistant", description=__doc__)
@@ -129,7 +160,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     _add_capacity(commands)
     _add_inbox(commands)
+    _add_people(commands)
     _add_forget(commands)
+    _add_encrypt(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "capacity":
         # Imported here: the health check, every ten seconds, has no use for numpy.
@@ -144,6 +177,18 @@ def main(arguments: list[str] | None = None) -> int:
         from assistant.forget import run as forget
 
         return forget(chosen.channel, user=chosen.user, chat=chosen.chat, delete=chosen.yes)
+    if chosen.command == "encrypt":
+        from assistant.encrypt_command import run as encrypt
+
+        return encrypt(decrypt=chosen.decrypt, erase_unreadable=chosen.erase_unreadable, yes=chosen.yes)
+    if chosen.command == "feedback":
+        from assistant.feedback_command import run as feedback
+
+        return feedback(days=chosen.days, as_json=chosen.json)
+    if chosen.command == "maintenance":
+        from assistant.maintenance_command import run as maintenance
+
+        return maintenance(chosen.action)
     return check() if chosen.command == "check" else healthcheck(chosen.url)
 
 

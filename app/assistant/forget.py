@@ -6,13 +6,11 @@ Safe beside a live service, and with several of them on one database: see ``stor
 import re
 import sys
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from assistant.settings import SettingsError, load_settings
+from assistant.opened_database import WRONG_USE, CommandError, opened_database
 from assistant.store import Database
 from assistant.store.retention import erase, find
 
-FOUND, IMPOSSIBLE, WRONG, NOTHING = 0, 1, 2, 3
+FOUND, NOTHING = 0, 3
 # A group of Telegram has a number below 0: as a user it would take other people's messages along.
 USERS = {
     "feishu": (re.compile(r"ou_[A-Za-z0-9]+"), "the open_id of the person", "ou_1a2b3c4d5e6f"),
@@ -31,24 +29,13 @@ def run(channel: str, *, user: str, chat: str, delete: bool) -> int:
     """
     if problem := _wrong(channel, user):
         print(f"forget: {problem}", file=sys.stderr)
-        return WRONG
+        return WRONG_USE
     try:
-        database = _open()
-    except (SettingsError, FileNotFoundError) as error:
+        with opened_database("forget ...") as database:
+            return _forget(database, channel, user, chat, delete=delete)
+    except CommandError as error:
         print(f"forget: {error}", file=sys.stderr)
-        return IMPOSSIBLE
-    try:
-        return _forget(database, channel, user, chat, delete=delete)
-    except SQLAlchemyError as error:
-        kind = type(getattr(error, "orig", None) or error).__name__
-        print(
-            f"forget: the database did not do it ({kind}); what was deleted until then stays deleted: "
-            "look at ASSISTANT_DATABASE_URL and run the command again",
-            file=sys.stderr,
-        )
-        return IMPOSSIBLE
-    finally:
-        database.close()
+        return error.status
 
 
 def _wrong(channel: str, user: str) -> str:
@@ -60,16 +47,6 @@ def _wrong(channel: str, user: str) -> str:
     if not form.fullmatch(user):
         return f"--user is '{user}'; on {channel} it is {what}; example: --user {example}"
     return ""
-
-
-def _open() -> Database:
-    database = Database(load_settings().database_url)
-    file = database.engine.url.database if database.is_sqlite else None
-    if file is not None:
-        # SQLite would make a new one.
-        with open(file, "rb"):
-            pass
-    return database
 
 
 def _forget(database: Database, channel: str, user: str, chat: str, *, delete: bool) -> int:

@@ -2,23 +2,15 @@
 
 import argparse
 import json
-import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import inspect
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-
-from assistant.settings import SettingsError, load_database_url
-from assistant.store import Database
+from assistant.opened_database import FAILED, WRONG_USE, CommandError, opened_database
 from assistant.store.dead_letters import DeadLetters, Entry, Key, Kind, NotGivenUpError, State
 
-FAILED, WRONG_USE = 1, 2
 # Nobody can fetch another answer to an API call: its caller got an error and went away.
 API = "api"
 SAY_LIST = "`python3 -m assistant inbox list --state all` shows what there is"
@@ -27,15 +19,6 @@ PERSONAL = ("text", "payload", "chat", "message_id", "reply_to")
 # Of use to the process that holds the lease only.
 INTERNAL = ("lease_token",)
 COLUMNS = ("ID", "KIND", "CHANNEL", "STATE", "AGE", "ATTEMPTS", "REASON")
-
-
-class InboxError(Exception):
-    """The command cannot do what was asked; the text says what is wrong, where, and what to do."""
-
-    def __init__(self, message: str, status: int = FAILED) -> None:
-        """Take the text for the screen and the exit status."""
-        super().__init__(message)
-        self.status = status
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -49,67 +32,18 @@ def run(chosen: argparse.Namespace) -> int:
     """
     actions = {"list": _list, "show": _show, "retry": _retry, "discard": _discard}
     try:
-        url = load_database_url()
-        with _opened(url) as letters:
-            return actions[chosen.action](letters, chosen)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    except InboxError as error:
+        with opened_database("inbox list") as database:
+            return actions[chosen.action](DeadLetters(database), chosen)
+    except CommandError as error:
         print(error, file=sys.stderr)
         return error.status
-
-
-def _place(url: str) -> str:
-    """Return what may be shown of ``url``: never a password."""
-    parts = make_url(url)
-    if parts.get_backend_name() == "sqlite":
-        return f"the SQLite file {parts.database}"
-    host = parts.host or parts.query.get("host") or "this machine"
-    return f"the PostgreSQL database {parts.database} on {host}"
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[DeadLetters]:
-    try:
-        place = _place(url)
-    except (ArgumentError, ValueError):
-        raise InboxError(
-            "ASSISTANT_DATABASE_URL: is no address of a database "
-            "(example: ASSISTANT_DATABASE_URL=sqlite:////var/lib/ai-assistant/assistant.db)"
-        ) from None
-    path = make_url(url).database or ""
-    # SQLite would make an empty file, and the command would say that nothing was given up.
-    if url.startswith("sqlite") and not path.startswith((":", "file:")) and not os.path.isfile(path):
-        raise InboxError(
-            f"ASSISTANT_DATABASE_URL: {place} is not there, or not for this user; the assistant makes it "
-            "when it starts. Run this in its container: docker exec ai-core python3 -m assistant inbox list"
-        )
-    database = Database(url)
-    try:
-        with database.read() as session:
-            there = inspect(session.connection()).has_table("dead_letters")
-        if not there:
-            raise InboxError(
-                f"ASSISTANT_DATABASE_URL: {place} has no tables of the assistant; they are made when it "
-                "starts. Look at its log: docker logs ai-core"
-            )
-        yield DeadLetters(database)
-    except SQLAlchemyError as error:
-        kind = type(getattr(error, "orig", None) or error).__name__
-        raise InboxError(
-            f"ASSISTANT_DATABASE_URL: {place} cannot be used ({kind}). Check that it can be reached and "
-            "written, and that nothing else holds it: curl -s http://127.0.0.1:8000/readyz"
-        ) from None
-    finally:
-        database.close()
 
 
 def _key(text: str) -> Key:
     match = re.fullmatch(r"(inbox|outbox)-([0-9]{1,18})", text)
     if match is None:
         hint = f"inbox-{text} or outbox-{text}" if text.isdigit() else "inbox-12 or outbox-7"
-        raise InboxError(f"{text}: is no id; write it as list shows it, for example {hint}", WRONG_USE)
+        raise CommandError(f"{text}: is no id; write it as list shows it, for example {hint}", WRONG_USE)
     return Key(Kind(match[1]), int(match[2]))
 
 
@@ -217,18 +151,20 @@ def _shown(name: str, value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
 
 
-def _unknown(key: Key) -> InboxError:
-    return InboxError(f"{key}: there is no such message or reply; {SAY_LIST}")
+def _unknown(key: Key) -> CommandError:
+    return CommandError(f"{key}: there is no such message or reply; {SAY_LIST}")
 
 
 def _wanted(letters: DeadLetters, chosen: argparse.Namespace) -> list[Entry]:
     """Return what a change is about, each once, in an order that keeps that of the conversations.
 
     Raises:
-        InboxError: one of them is not there or was not given up; nothing was changed.
+        CommandError: one of them is not there or was not given up; nothing was changed.
     """
     if bool(chosen.ids) == bool(chosen.all):
-        raise InboxError("name what you mean: either ids, for example inbox-12 outbox-7, or --all", WRONG_USE)
+        raise CommandError(
+            "name what you mean: either ids, for example inbox-12 outbox-7, or --all", WRONG_USE
+        )
     if chosen.all:
         entries, _ = letters.entries([State.GIVEN_UP])
         return sorted(entries, key=lambda e: e.key)
@@ -247,7 +183,7 @@ def _wanted(letters: DeadLetters, chosen: argparse.Namespace) -> list[Entry]:
 
 def _refuse(problems: Sequence[str]) -> None:
     if problems:
-        raise InboxError("\n".join([*problems, "Nothing was changed."]))
+        raise CommandError("\n".join([*problems, "Nothing was changed."]))
 
 
 def _retry(letters: DeadLetters, chosen: argparse.Namespace) -> int:
@@ -278,7 +214,7 @@ def _discard(letters: DeadLetters, chosen: argparse.Namespace) -> int:
     entries = _wanted(letters, chosen)
     if entries and not chosen.yes:
         names = ", ".join(str(e.key) for e in entries[:20]) + (", ..." if len(entries) > 20 else "")
-        raise InboxError(
+        raise CommandError(
             f"{_number(len(entries))} would be discarded ({names}); add --yes to do it", WRONG_USE
         )
     done, missed = _each(

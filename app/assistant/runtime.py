@@ -12,6 +12,7 @@ from assistant.channels.api.routes import blueprint as api_blueprint
 from assistant.channels.base import Intake, Rating
 from assistant.channels.feishu.channel import FeishuChannel
 from assistant.channels.feishu.client import FeishuClient
+from assistant.channels.feishu.gate import Gate
 from assistant.channels.telegram.channel import TelegramChannel, TelegramPolling
 from assistant.channels.telegram.client import TelegramClient
 from assistant.channels.web_chat.routes import blueprint as web_chat_blueprint
@@ -52,7 +53,7 @@ class Runtime:
         """Build the parts; nothing runs yet and nothing is opened."""
         self.settings = settings
         self.metrics = Metrics()
-        self.database = Database(settings.database_url)
+        self.database = Database(settings.database_url, settings.keyring)
         self.inbox = Inbox(self.database, settings.lease_seconds)
         self.outbox = Outbox(self.database, settings.lease_seconds * 3)
         workers = settings.parallel + SPARE_WORKERS
@@ -113,8 +114,13 @@ class Runtime:
                 FeishuClient(
                     settings.feishu_base_url, settings.feishu_app_id, secrets.get("feishu_app_secret")
                 ),
-                secrets.get("feishu_encrypt_key"),
-                secrets.get("feishu_verification_token"),
+                Gate(
+                    secrets.get("feishu_verification_token"),
+                    secrets.get("feishu_encrypt_key"),
+                    settings.feishu_signature_scheme,
+                    settings.feishu_plain_events,
+                    settings.feishu_max_age_seconds,
+                ),
             )
         if settings.telegram_enabled:
             client = TelegramClient(settings.telegram_base_url, secrets.get("telegram_bot_token"))
@@ -180,6 +186,7 @@ class Runtime:
 
         Raises:
             SQLAlchemyError: it still is not.
+            WrongKeyError: it holds texts whose key is not there.
         """
         deadline = time.monotonic() + DATABASE_PATIENCE_SECONDS
         while True:

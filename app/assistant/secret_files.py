@@ -22,6 +22,7 @@ class Secrets(BaseModel):
     api_token: SecretStr | None = None
     backend_api_key: SecretStr | None = None
     database_url: SecretStr | None = None
+    database_encryption_key: SecretStr | None = None
 
     def get(self, name: str) -> str:
         """Return the secret ``name``, or an empty string when its file is missing or empty."""
@@ -30,6 +31,8 @@ class Secrets(BaseModel):
 
 
 SECRET_NAMES = frozenset(Secrets.model_fields)
+# A key that is replaced stays, in a line of its own, until nothing needs it any more.
+SEVERAL_LINES = frozenset({"database_encryption_key"})
 
 
 def read_secrets(directory: Path) -> Secrets:
@@ -52,7 +55,7 @@ def read_secrets(directory: Path) -> Secrets:
                 f"{name}: the file {path} cannot be read: {error.strerror} "
                 "(example: owner root, group 10001, mode 0440)"
             ) from None
-        if len(text.splitlines()) > 1:
+        if len(text.splitlines()) > 1 and name not in SEVERAL_LINES:
             raise SecretFilesError(f"{name}: the file {path} must hold one line")
         if text:
             values[name] = SecretStr(text)

@@ -7,6 +7,7 @@ from assistant.logs import Log
 from assistant.loops import Loop, Loops
 from assistant.metrics import Metrics
 from assistant.store import Delivery, Outbox
+from assistant.store.unreadable import UnreadableRow
 
 log = Log(__name__)
 MAX_ATTEMPTS = 12
@@ -50,7 +51,11 @@ class Sender:
 
     def step(self, platform: str, channel: Push) -> bool:
         """Send one reply; returns whether there was one."""
-        delivery = self._outbox.claim([platform])
+        try:
+            delivery = self._outbox.claim([platform])
+        except UnreadableRow as row:
+            log.error("a reply cannot be read and waits", outbox_id=row.number, reason=str(row))
+            return True
         if delivery is None:
             return False
         try:

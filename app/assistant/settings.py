@@ -16,11 +16,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from assistant.channels.feishu.choices import longer_than_repetitions
 from assistant.inference.gguf import read_header
 from assistant.inference.gguf_reader import GgufError
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
-from assistant.settings_checks import NO_MODEL, cross_checks
+from assistant.settings_checks import NO_MODEL, cross_checks, keyring_of
 from assistant.settings_errors import EXAMPLES, SettingsError, complete
+from assistant.store.keyring import Keyring
 
 __all__ = ["EXAMPLES", "Settings", "SettingsError", "load_database_url", "load_settings"]
 
@@ -57,6 +59,8 @@ class Settings(BaseSettings):
     ``parallel`` is how many conversations are answered at once; ``context_tokens`` is each one's longest.
     ``backend_url`` empty means the model in ``model_path``, which is not needed otherwise.
     ``retention_days`` is after how many days what people wrote is deleted; 0 keeps it for ever.
+    ``feishu_signature_scheme``, ``feishu_plain_events`` and ``feishu_max_age_seconds`` say which events are
+    let in (``channels/feishu/gate.py``).
     ``feishu_allowed`` and ``telegram_allowed`` list the people and chats that may ask, separated by commas;
     empty is everybody. ``feishu_admins`` and ``telegram_admins`` list people. ``messages_per_minute`` and
     ``messages_per_day`` are limits for each person, 0 for none. The model is told of the last
@@ -78,6 +82,9 @@ class Settings(BaseSettings):
     feishu_enabled: bool = False
     feishu_app_id: str = ""
     feishu_base_url: str = "https://open.feishu.cn"
+    feishu_signature_scheme: Literal["feishu", "hmac-sha256"] = "feishu"
+    feishu_plain_events: bool = False
+    feishu_max_age_seconds: Annotated[int, Field(ge=0, le=604800)] = 0
     telegram_enabled: bool = False
     telegram_mode: Literal["webhook", "polling"] = "webhook"
     telegram_base_url: str = "https://api.telegram.org"
@@ -152,7 +159,7 @@ class Settings(BaseSettings):
             raise ValueError("this path already belongs to another part of the assistant")
         return value
 
-    @field_validator("log_level", "telegram_mode", "repack", mode="before")
+    @field_validator("log_level", "telegram_mode", "repack", "feishu_signature_scheme", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -164,10 +171,20 @@ class Settings(BaseSettings):
             raise ValueError("must be 0 (keep for ever) or at least 2: platforms repeat messages for hours")
         return value
 
+    @field_validator("feishu_max_age_seconds")
+    @classmethod
+    def _lets_repetitions_in(cls, value: int) -> int:
+        return longer_than_repetitions(value)
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
         return normalise_database_url(value)
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys for what people wrote."""
+        return keyring_of(self.secrets, self.secrets_dir)
 
     @property
     def model_name(self) -> str:

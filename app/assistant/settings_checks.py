@@ -3,13 +3,28 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assistant.channels.feishu.choices import plain_events_problem
 from assistant.inference.loading import judge
+from assistant.secret_files import Secrets
 from assistant.settings_errors import SettingsError, complete
+from assistant.store.keyring import SECRET, Keyring, KeysError
 
 if TYPE_CHECKING:
     from assistant.settings import Settings
 
 NO_MODEL = Path()
+
+
+def keyring_of(secrets: Secrets, directory: Path) -> Keyring:
+    """Return the keys in ``secrets``, which were read from ``directory``.
+
+    Raises:
+        SettingsError: a line of the file is no key.
+    """
+    try:
+        return Keyring.parse(secrets.get(SECRET))
+    except KeysError as error:
+        raise SettingsError(f"{SECRET}: the file {directory / SECRET}: {error}") from None
 
 
 def cross_checks(settings: "Settings") -> None:
@@ -22,12 +37,23 @@ def cross_checks(settings: "Settings") -> None:
             f"backend_api_key: the file {settings.secrets_dir / 'backend_api_key'} must hold the key alone, "
             "in letters, digits and signs without a space (example: sk-0123456789abcdef)"
         )
+    keyring_of(secrets, settings.secrets_dir)
     if settings.feishu_enabled and not settings.feishu_app_id:
         raise complete("ASSISTANT_FEISHU_APP_ID", "is needed while ASSISTANT_FEISHU_ENABLED is true")
+    if settings.feishu_enabled and settings.feishu_plain_events:
+        problem = plain_events_problem(
+            settings.feishu_signature_scheme,
+            settings.feishu_max_age_seconds,
+            has_key=bool(secrets.get("feishu_encrypt_key")),
+        )
+        if problem:
+            raise complete("ASSISTANT_FEISHU_PLAIN_EVENTS", problem)
     needed = {
         "ASSISTANT_FEISHU_ENABLED": (
             settings.feishu_enabled,
-            ("feishu_app_secret", "feishu_encrypt_key", "feishu_verification_token"),
+            ("feishu_app_secret", "feishu_verification_token")
+            if settings.feishu_plain_events
+            else ("feishu_app_secret", "feishu_encrypt_key", "feishu_verification_token"),
         ),
         "ASSISTANT_TELEGRAM_ENABLED": (
             settings.telegram_enabled,

@@ -27,7 +27,9 @@ from assistant.metrics import Metrics
 from assistant.progress import Progress, Watch
 from assistant.store import Claim, Inbox
 from assistant.store.inbox import LeaseLost
+from assistant.store.keyring import UnreadableError
 from assistant.store.outbox import LANGUAGE, RATEABLE
+from assistant.store.unreadable import UnreadableRow
 from assistant.texts import EMPTY, FAILED, language_of
 
 log = Log(__name__)
@@ -123,7 +125,11 @@ class Worker:
 
     def _claim(self) -> Claim | None:
         # Messages wait for a model that is loading or away; those who wait long are told so (notifier).
-        return self._inbox.claim(without_model=not self._backend.ready)
+        try:
+            return self._inbox.claim(without_model=not self._backend.ready)
+        except UnreadableRow as row:
+            log.error("a message cannot be read and waits", inbox_id=row.number, reason=str(row))
+            return None
 
     def _handle(self, claim: Claim) -> None:
         with self._lock:
@@ -246,11 +252,15 @@ class Worker:
         if given:
             turns = [Turn(m["role"], m["content"]) for m in given]
             return turns if turns[0].role == "system" else [self._system, *turns]
-        return [
-            self._system,
-            *self._inbox.history(claim, HISTORY_TURNS, self._context_seconds),
-            Turn("user", claim.text),
-        ]
+        return [self._system, *self._history(claim), Turn("user", claim.text)]
+
+    def _history(self, claim: Claim) -> list[Turn]:
+        try:
+            return self._inbox.history(claim, HISTORY_TURNS, self._context_seconds)
+        except UnreadableError as error:
+            # An answer that knows nothing of before is better than none.
+            log.error("a conversation's history cannot be read", inbox_id=claim.inbox_id, reason=str(error))
+            return []
 
     def _caller(self, claim: Claim, watch: Watch | None, language: str) -> Caller:
         if watch is not None:

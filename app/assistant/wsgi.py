@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from assistant.logs import log_config
 from assistant.runtime import Runtime
 from assistant.settings import BOOT_ERROR, SettingsError, load_settings
+from assistant.store.key_check import WrongKeyError
 
 _runtime: Runtime | None = None
 
@@ -17,7 +18,8 @@ def create_app() -> Flask:
     """Read the settings, bring the database up to date and return the application.
 
     Background threads do not run yet: ``start_background`` starts them in the process that serves. A wrong
-    setting or a database that cannot be used ends the process with one line that names it.
+    setting, a database that cannot be used or a key that does not fit it ends the process with one line that
+    names it.
     """
     global _runtime
     try:
@@ -29,6 +31,9 @@ def create_app() -> Flask:
     runtime = Runtime(settings)
     try:
         runtime.migrate()
+    except WrongKeyError as error:
+        print(error, file=sys.stderr)
+        sys.exit(BOOT_ERROR)
     except SQLAlchemyError as error:
         kind = type(getattr(error, "orig", None) or error).__name__
         print(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import ssl
+import uuid
 
 import httpx
 
 from tests.emulators.telegram_client import SECRET_HEADER, TelegramUser, message_update
-from tests.machines_verify.machine_access import INFO
+from tests.machines_verify.machine_access import INFO, on_machine
 
 API, TELEGRAM = INFO["api"], INFO["telegram"]
 QUESTION = {"model": "any", "messages": [{"role": "user", "content": "你好"}], "max_tokens": 8}
@@ -26,6 +28,18 @@ def test_the_api_answers_who_has_the_token() -> None:
     document = answer.json()
     assert document["choices"][0]["message"]["role"] == "assistant"
     assert document["usage"]["completion_tokens"] > 0
+
+
+def test_what_people_write_is_encrypted_on_the_disk() -> None:
+    words = f"canary {uuid.uuid4().hex}"
+    question = {**QUESTION, "messages": [{"role": "user", "content": words}]}
+    url = API["base_url"] + "/chat/completions"
+    assert _post(url, question, {"Authorization": f"Bearer {API['token']}"}).status_code == 200
+    count = "grep -rlF -e {} /var/lib/ai-assistant | wc -l"
+    assert on_machine(count.format(shlex.quote(words))).strip() == "0"
+    assert on_machine(count.format("enc1:")).strip() != "0"
+    done = on_machine("docker exec ai-core python3 -m assistant encrypt")
+    assert "rewritten with the key " in done
 
 
 def test_the_api_refuses_another_token() -> None:

@@ -9,6 +9,7 @@ from tools.controller.artifacts import ensure_artifacts
 from tools.controller.engine import ensure_engine
 from tools.controller.failure import StageFailure
 from tools.controller.packages import ensure_packages
+from tools.controller.second_opinion import PROGRAMS, ensure_second_opinion
 from tools.controller.venv import ensure_venv
 
 # Package -> the program that shows it is there.
@@ -21,6 +22,7 @@ CHECKERS = {
     "openssh-server": "/usr/sbin/sshd",
     "postgresql": "/usr/lib/postgresql",
     "qemu-user": "qemu-x86_64",
+    **PROGRAMS,
 }
 
 
@@ -34,6 +36,7 @@ def main() -> int:
             ensure_venv()
         elif what == "checkers":
             ensure_packages(CHECKERS)
+            ensure_second_opinion()
         else:
             ensure_engine()
             ensure_artifacts()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 from pathlib import Path
@@ -14,14 +15,12 @@ def _token(length: int) -> str:
 
 
 def ensure_secrets(path: Path) -> dict[str, str]:
-    """Return the machine's secrets, made at the first call and kept in ``path`` (mode 0600).
+    """Return the machine's secrets, each made at the first call that misses it, kept in ``path`` (mode 0600).
 
     The shapes are those of the real platforms: a Feishu app id is ``cli_`` and 16 characters, a Telegram bot
     token ``<id>:<35 characters>`` (https://core.telegram.org/bots/api#authorizing-your-bot).
     """
-    if path.exists():
-        loaded: dict[str, str] = json.loads(path.read_text())
-        return loaded
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     made = {
         "feishu_app_id": "cli_" + _token(16).lower(),
         "feishu_app_secret": _token(32),
@@ -30,7 +29,11 @@ def ensure_secrets(path: Path) -> dict[str, str]:
         "telegram_bot_token": f"{secrets.randbelow(9 * 10**9) + 10**9}:{_token(35)}",
         "telegram_secret_token": _token(48),
         "api_token": _token(48),
+        "database_encryption_key": base64.b64encode(secrets.token_bytes(32)).decode(),
     }
+    if made.keys() <= kept.keys():
+        return kept
+    made.update(kept)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(json.dumps(made, indent=2))

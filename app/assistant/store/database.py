@@ -1,5 +1,6 @@
 """The database connection: transactions that are the same on SQLite and PostgreSQL."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from sqlalchemy import (
     CursorResult,
     Engine,
     GenerativeSelect,
+    Table,
     Update,
     create_engine,
     event,
@@ -19,6 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
+
+from assistant.store.encrypted import use_keyring
+from assistant.store.keyring import Keyring
 
 Locked = TypeVar("Locked", bound=GenerativeSelect)
 BUSY_TIMEOUT_SECONDS = 15
@@ -31,8 +36,14 @@ class Database:
     both read fail with "database is locked" instead of waiting for each other.
     """
 
-    def __init__(self, url: str) -> None:
-        """Make the engine; nothing is opened yet. ``url`` is an SQLAlchemy address."""
+    def __init__(self, url: str, keyring: Keyring | None = None) -> None:
+        """Make the engine; nothing is opened yet.
+
+        Args:
+            url: an SQLAlchemy address.
+            keyring: the keys for what people wrote; None keeps new texts plain.
+        """
+        self.keyring = keyring or Keyring()
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         arguments: dict[str, Any] = {}
         if self.is_sqlite:
@@ -47,6 +58,7 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        use_keyring(self.engine.dialect, self.keyring)
         self._reader = self.engine.execution_options(sqlite_begin="DEFERRED")
 
     @contextmanager
@@ -67,7 +79,7 @@ class Database:
             return time.time()
         return float(session.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
 
-    def skip_locked(self, statement: Locked, table: type[Any]) -> Locked:
+    def skip_locked(self, statement: Locked, table: type[Any] | Table) -> Locked:
         """Lock the rows of ``table`` that ``statement`` finds and pass over those that others have locked."""
         return statement if self.is_sqlite else statement.with_for_update(of=table, skip_locked=True)
 
@@ -81,14 +93,36 @@ class Database:
         with self.read() as session:
             session.execute(text("SELECT 1"))
 
-    def empty_log(self) -> None:
-        """On SQLite, empty the write-ahead log, which still holds what was deleted, unless it is in use."""
-        if self.is_sqlite:
-            connection = self.engine.raw_connection()
-            try:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            finally:
-                connection.close()
+    def empty_log(self) -> bool:
+        """On SQLite, empty the write-ahead log, which still holds what was deleted.
+
+        Returns:
+            False when others read or write all the time and it is as it was.
+        """
+        if not self.is_sqlite:
+            return True
+        connection = self.engine.raw_connection()
+        try:
+            # The first figure is 1 when it could not be done (sqlite.org/pragma.html#pragma_wal_checkpoint).
+            return not connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            connection.close()
+
+    def write_file_anew(self) -> None:
+        """On SQLite, write the file anew: in the gaps of its pages is still what was there before.
+
+        ``secure_delete`` overwrites what is deleted, not what a page held before its rows were moved. Writers
+        wait meanwhile, and a copy lies in the file's folder. Raises what the driver raises.
+        """
+        if not self.is_sqlite:
+            return
+        # The usual temporary folder is in memory, and small (sqlite.org/tempfiles.html).
+        os.environ["SQLITE_TMPDIR"] = os.path.dirname(os.path.abspath(self.engine.url.database or ""))
+        connection = self.engine.raw_connection()
+        try:
+            connection.cursor().execute("VACUUM")
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close all connections."""

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from assistant.messages import Incoming, Kind, Turn
 from assistant.store.database import Database
+from assistant.store.keyring import UnreadableError
 from assistant.store.models import (
     DEAD,
     DONE,
@@ -23,6 +24,7 @@ from assistant.store.models import (
     InboxRow,
     OutboxRow,
 )
+from assistant.store.unreadable import UnreadableRow, put_off
 
 
 @dataclass(frozen=True)
@@ -124,12 +126,19 @@ class Inbox:
         number = _number(session, message.platform, message.edits)
         if number is None:
             return False
-        row = session.get_one(InboxRow, number, with_for_update=not self._database.is_sqlite)
-        lease = select(Conversation.lease_until).where(Conversation.id == row.conversation_id)
-        if row.state != PENDING or (row.attempts and session.execute(lease).scalar_one() >= now):
-            return False
-        row.text, row.kind = message.text, message.kind.value
-        return True
+        whose = select(InboxRow.conversation_id).where(InboxRow.id == number).scalar_subquery()
+        held = select(Conversation.lease_until).where(Conversation.id == whose)
+        if not self._database.is_sqlite:
+            # Nobody claims the message meanwhile, and who has just claimed it is seen.
+            held = held.with_for_update()
+        lease_until = session.execute(held).scalar_one()
+        waits = InboxRow.attempts == 0 if lease_until >= now else InboxRow.attempts >= 0
+        return self._database.met_a_row(
+            session,
+            update(InboxRow)
+            .where(InboxRow.id == number, InboxRow.state == PENDING, waits)
+            .values(text=message.text, kind=message.kind.value),
+        )
 
     def cursor(self, name: str) -> int | None:
         """Return the committed value of the cursor ``name``."""
@@ -147,42 +156,56 @@ class Inbox:
         ``without_model`` passes over those that need the model.
         A conversation's later messages wait for its earlier ones, also while an earlier one waits for
         another try. The try is counted now: a message that kills the process must not be tried for ever.
+
+        Raises:
+            UnreadableRow: its key is not there; it waits for a while, and is not counted as tried.
         """
         with self._database.write() as session:
-            now = self._database.now(session)
-            found = session.execute(self._next_fixed if without_model else self._next, {"now": now}).first()
-            if found is None:
+            claimed = self._claim(session, self._next_fixed if without_model else self._next)
+        if isinstance(claimed, UnreadableRow):
+            raise claimed
+        return claimed
+
+    def _claim(
+        self, session: Session, oldest: Select[InboxRow, Conversation]
+    ) -> "Claim | UnreadableRow | None":
+        now = self._database.now(session)
+        try:
+            found = session.execute(oldest, {"now": now}).first()
+        except UnreadableError as error:
+            return put_off(session, InboxRow, oldest.with_only_columns(InboxRow.id), now, error)
+        if found is None:
+            return None
+        row, conversation = found
+        if not self._database.is_sqlite:
+            # PostgreSQL may have locked the conversation just after somebody finished this row
+            # or deleted it.
+            again = select(InboxRow).where(InboxRow.id == row.id)
+            fresh = session.execute(again, execution_options={"populate_existing": True}).scalar()
+            if fresh is None or fresh.state != PENDING:
                 return None
-            row, conversation = found
-            if not self._database.is_sqlite:
-                # PostgreSQL may have locked the conversation just after somebody finished this row
-                # or deleted it.
-                again = select(InboxRow).where(InboxRow.id == row.id)
-                fresh = session.execute(again, execution_options={"populate_existing": True}).scalar()
-                if fresh is None or fresh.state != PENDING:
-                    return None
-            token = secrets.token_hex(16)
-            conversation.lease_token = token
-            conversation.lease_until = now + self._lease
-            row.attempts += 1
-            return Claim(
-                inbox_id=row.id,
-                conversation_id=conversation.id,
-                platform=row.platform,
-                chat=conversation.chat,
-                kind=Kind(row.kind),
-                text=row.text,
-                reply_to=row.reply_to,
-                payload=row.payload,
-                attempts=row.attempts,
-                token=token,
-                sender=row.sender,
-                language=conversation.language,
-                hint=row.language,
-                forgotten_turn=conversation.forgotten_turn,
-                received_at=row.received_at,
-                age=now - row.received_at,
-            )
+        token = secrets.token_hex(16)
+        conversation.lease_token = token
+        conversation.lease_until = now + self._lease
+        row.attempts += 1
+        return Claim(
+            inbox_id=row.id,
+            conversation_id=conversation.id,
+            platform=row.platform,
+            chat=conversation.chat,
+            kind=Kind(row.kind),
+            text=row.text,
+            reply_to=row.reply_to,
+            payload=row.payload,
+            attempts=row.attempts,
+            token=token,
+            sender=row.sender,
+            language=conversation.language,
+            hint=row.language,
+            forgotten_turn=conversation.forgotten_turn,
+            received_at=row.received_at,
+            age=now - row.received_at,
+        )
 
     def heartbeat(self, claim: Claim) -> bool:
         """Hold ``claim`` for another lease; False when it is lost."""

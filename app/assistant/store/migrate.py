@@ -7,15 +7,19 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from assistant.store.database import Database
+from assistant.store.key_check import adopt
 
 # Any constant will do: it only has to be the same for all processes of this application.
 ADVISORY_LOCK = 7_220_451_033
 
 
 def migrate(database: Database) -> None:
-    """Run all missing migrations; raises what the database driver raises.
+    """Run all missing migrations and take note of the first key; raises what the database driver raises.
 
     On SQLite BEGIN IMMEDIATE already admits one process; on PostgreSQL an advisory lock does.
+
+    Raises:
+        WrongKeyError: a key is needed for what the database holds and is not there; nothing was changed.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
@@ -24,3 +28,4 @@ def migrate(database: Database) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        adopt(connection, database.keyring)

@@ -5,6 +5,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from assistant.store.encrypted import EncryptedJSON, EncryptedText
+
 # SQLite counts upwards by itself only for INTEGER primary keys.
 Id = BigInteger().with_variant(Integer(), "sqlite")
 # A row is dead when it was given up, and discarded when an operator has decided to leave it at that.
@@ -53,9 +55,9 @@ class InboxRow(Base):
     message_id: Mapped[str] = mapped_column(String(255))
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
     kind: Mapped[str] = mapped_column(String(32))
-    text: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(EncryptedText("inbox.text"))
     reply_to: Mapped[str] = mapped_column(String(255))
-    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    payload: Mapped[dict[str, Any]] = mapped_column(EncryptedJSON("inbox.payload"))
     state: Mapped[str] = mapped_column(String(16), default=PENDING)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     available_at: Mapped[float] = mapped_column(Float)
@@ -85,7 +87,7 @@ class OutboxRow(Base):
     platform: Mapped[str] = mapped_column(String(32))
     chat: Mapped[str] = mapped_column(String(255))
     reply_to: Mapped[str] = mapped_column(String(255))
-    text: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(EncryptedText("outbox.text"))
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)
     idempotency_key: Mapped[str] = mapped_column(String(64))
     purpose: Mapped[str] = mapped_column(String(16), default=REPLY)
@@ -112,7 +114,7 @@ class HistoryRow(Base):
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
     inbox_id: Mapped[int] = mapped_column(ForeignKey("inbox.id"))
     role: Mapped[str] = mapped_column(String(16))
-    content: Mapped[str] = mapped_column(Text)
+    content: Mapped[str] = mapped_column(EncryptedText("messages.content"))
     created_at: Mapped[float] = mapped_column(Float)
 
 
@@ -152,7 +154,7 @@ class Feedback(Base):
 
     inbox_id: Mapped[int] = mapped_column(ForeignKey("inbox.id"), primary_key=True, autoincrement=False)
     platform: Mapped[str] = mapped_column(String(32))
-    text: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(EncryptedText("feedback.text"))
     created_at: Mapped[float] = mapped_column(Float)
 
 
@@ -186,3 +188,13 @@ class Cursor(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[int] = mapped_column(BigInteger)
+
+
+class EncryptionCheck(Base):
+    """A key that has encrypted something here: its name, and a text that only the key itself opens."""
+
+    __tablename__ = "encryption_check"
+
+    key_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[float] = mapped_column(Float)

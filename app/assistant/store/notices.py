@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, defer
 
 from assistant.messages import Kind
 from assistant.store.database import Database
+from assistant.store.keyring import UnreadableError
 from assistant.store.models import NOTICE, PENDING, Conversation, Draft, InboxRow, OutboxRow
 
 AT_ONCE = 20
@@ -41,7 +42,7 @@ class Notices:
         with self._database.read() as session:
             now = self._database.now(session)
             rows = session.execute(
-                select(InboxRow.id, InboxRow.text, Conversation.language, InboxRow.language)
+                select(InboxRow.id, Conversation.language, InboxRow.language)
                 .join(Conversation, Conversation.id == InboxRow.conversation_id)
                 .where(
                     InboxRow.state == PENDING,
@@ -63,7 +64,7 @@ class Notices:
                 .order_by(InboxRow.id)
                 .limit(AT_ONCE)
             ).all()
-            return [Waiting(n, t, c, h, self._before(session, n)) for n, t, c, h in rows]
+            return [Waiting(n, _text(session, n), c, h, self._before(session, n)) for n, c, h in rows]
 
     @staticmethod
     def _before(session: Session, number: int) -> int:
@@ -79,7 +80,11 @@ class Notices:
         """Put ``text`` into the outbox unless the message is answered by now, or was told of already."""
         try:
             with self._database.write() as session:
-                row = session.get(InboxRow, inbox_id, with_for_update=not self._database.is_sqlite)
+                # What people wrote is not needed, and perhaps not to be read.
+                sealed = (defer(InboxRow.text), defer(InboxRow.payload))
+                row = session.get(
+                    InboxRow, inbox_id, options=sealed, with_for_update=not self._database.is_sqlite
+                )
                 if row is None or row.state != PENDING:
                     return False
                 conversation = session.get_one(Conversation, row.conversation_id)
@@ -102,3 +107,11 @@ class Notices:
         except IntegrityError:
             return False
         return True
+
+
+def _text(session: Session, number: int) -> str:
+    """Return what a message says, from which its language is guessed; nothing where no key opens it."""
+    try:
+        return session.execute(select(InboxRow.text).where(InboxRow.id == number)).scalar_one()
+    except UnreadableError:
+        return ""

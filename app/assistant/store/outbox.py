@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, func, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
 from assistant.store.database import Database
+from assistant.store.keyring import UnreadableError
 from assistant.store.models import (
     DEAD,
     DISCARDED,
@@ -22,6 +23,7 @@ from assistant.store.models import (
     InboxRow,
     OutboxRow,
 )
+from assistant.store.unreadable import UnreadableRow, put_off
 
 # In a reply's detail: whether people may rate it, and its language.
 RATEABLE, LANGUAGE = "rateable", "language"
@@ -67,49 +69,63 @@ class Outbox:
         self._lease = lease_seconds
 
     def claim(self, platforms: Sequence[str]) -> Delivery | None:
-        """Take the oldest reply for ``platforms``; a chat's later replies wait for its earlier ones."""
-        earlier = aliased(OutboxRow)
+        """Take the oldest reply for ``platforms``; a chat's later replies wait for its earlier ones.
+
+        Raises:
+            UnreadableRow: its key is not there; it waits for a while, and is not counted as tried.
+        """
         with self._database.write() as session:
-            now = self._database.now(session)
-            statement = (
-                select(OutboxRow)
+            claimed = self._claim(session, platforms)
+        if isinstance(claimed, UnreadableRow):
+            raise claimed
+        return claimed
+
+    def _claim(self, session: Session, platforms: Sequence[str]) -> "Delivery | UnreadableRow | None":
+        earlier = aliased(OutboxRow)
+        now = self._database.now(session)
+        statement = (
+            select(OutboxRow)
+            .where(
+                OutboxRow.state == PENDING,
+                OutboxRow.platform.in_(platforms),
+                OutboxRow.available_at <= now,
+                OutboxRow.lease_until < now,
+                ~select(earlier.id)
                 .where(
-                    OutboxRow.state == PENDING,
-                    OutboxRow.platform.in_(platforms),
-                    OutboxRow.available_at <= now,
-                    OutboxRow.lease_until < now,
-                    ~select(earlier.id)
-                    .where(
-                        earlier.conversation_id == OutboxRow.conversation_id,
-                        earlier.state == PENDING,
-                        earlier.id < OutboxRow.id,
-                    )
-                    .exists(),
+                    earlier.conversation_id == OutboxRow.conversation_id,
+                    earlier.state == PENDING,
+                    earlier.id < OutboxRow.id,
                 )
-                .order_by(OutboxRow.id)
-                .limit(1)
+                .exists(),
             )
-            row = session.execute(self._database.skip_locked(statement, OutboxRow)).scalar_one_or_none()
-            if row is None:
-                return None
-            token = secrets.token_hex(16)
-            row.lease_token, row.lease_until = token, now + self._lease
-            row.attempts += 1
-            draft = session.get(Draft, row.inbox_id) if row.purpose == REPLY else None
-            return Delivery(
-                outbox_id=row.id,
-                platform=row.platform,
-                chat=row.chat,
-                reply_to=row.reply_to,
-                text=row.text,
-                idempotency_key=row.idempotency_key,
-                parts_sent=row.parts_sent,
-                attempts=row.attempts,
-                token=token,
-                draft=draft.reference if draft else "",
-                rateable=row.inbox_id if row.detail.get(RATEABLE) else 0,
-                language=str(row.detail.get(LANGUAGE, "")),
-            )
+            .order_by(OutboxRow.id)
+            .limit(1)
+        )
+        statement = self._database.skip_locked(statement, OutboxRow)
+        try:
+            row = session.execute(statement).scalar_one_or_none()
+        except UnreadableError as error:
+            return put_off(session, OutboxRow, statement.with_only_columns(OutboxRow.id), now, error)
+        if row is None:
+            return None
+        token = secrets.token_hex(16)
+        row.lease_token, row.lease_until = token, now + self._lease
+        row.attempts += 1
+        draft = session.get(Draft, row.inbox_id) if row.purpose == REPLY else None
+        return Delivery(
+            outbox_id=row.id,
+            platform=row.platform,
+            chat=row.chat,
+            reply_to=row.reply_to,
+            text=row.text,
+            idempotency_key=row.idempotency_key,
+            parts_sent=row.parts_sent,
+            attempts=row.attempts,
+            token=token,
+            draft=draft.reference if draft else "",
+            rateable=row.inbox_id if row.detail.get(RATEABLE) else 0,
+            language=str(row.detail.get(LANGUAGE, "")),
+        )
 
     def _change(self, delivery: Delivery, **values: Any) -> bool:
         with self._database.write() as session:

@@ -1,6 +1,6 @@
 """Errors as JSON: ``{"error": {"code": ..., "message": ...}}``."""
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from assistant.logs import Log
@@ -21,6 +21,7 @@ class Refused(Exception):
 def _answer(status: int, code: str, message: str) -> Response:
     response = jsonify(error={"code": code, "message": message})
     response.status_code = status
+    g.refusal = code
     return response
 
 
@@ -51,5 +52,10 @@ def install(app: Flask, metrics: Metrics) -> None:
         if response.status_code >= 400:
             metrics.refused.labels(str(response.status_code)).inc()
             if response.status_code != 404:
-                log.info("request refused", status=response.status_code, endpoint=request.endpoint or "")
+                log.info(
+                    "request refused",
+                    status=response.status_code,
+                    code=g.get("refusal", ""),
+                    endpoint=request.endpoint or "",
+                )
         return response

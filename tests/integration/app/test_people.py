@@ -1,6 +1,10 @@
 """Rules, commands, ratings, notices and edited messages on both databases."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -312,3 +316,43 @@ def test_tables_of_the_first_version_are_brought_up_to_date(any_database: str) -
         assert "purpose" not in columns
         assert connection.execute(text("SELECT text FROM outbox")).scalar_one() == "reply"
     database.close()
+
+
+def _command(database: Database, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    url = database.engine.url.render_as_string(hide_password=False)
+    return subprocess.run(
+        [sys.executable, "-m", "assistant", *arguments],
+        cwd="app",
+        env={"PATH": "/usr/bin:/bin", "ASSISTANT_DATABASE_URL": url, "ASSISTANT_SECRETS_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_operators_see_ratings_and_feedback_and_turn_maintenance_on(hall: Hall, tmp_path: Path) -> None:
+    claim = hall.claimed("q")
+    hall.answer(claim)
+    hall.ratings.rate("feishu", "c", claim.inbox_id, 1, "ou_a")
+    claim = hall.claimed("/feedback 太慢了\x1b[2J")
+    hall.commands().answer(claim, "zh")
+    said = _command(hall.database, tmp_path, "feedback", "--days", "1").stdout
+    assert "feishu: 1 ratings, 1 of them good (CSAT 100 %)" in said
+    assert "太慢了?[2J" in said
+    found = json.loads(_command(hall.database, tmp_path, "feedback", "--json").stdout)
+    assert found["feedback"][0]["channel"] == "feishu"
+    assert "off" in _command(hall.database, tmp_path, "maintenance", "status").stdout
+    assert _command(hall.database, tmp_path, "maintenance", "on").returncode == 0
+    assert hall.switches.on_since(MAINTENANCE) is not None
+    assert "on since" in _command(hall.database, tmp_path, "maintenance", "status").stdout
+    assert _command(hall.database, tmp_path, "maintenance", "off").returncode == 0
+    assert hall.switches.on_since(MAINTENANCE) is None
+
+
+def test_commands_without_a_database_say_what_to_do(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/none.db")
+    for arguments in (("feedback",), ("maintenance", "on")):
+        done = _command(database, tmp_path, *arguments)
+        assert done.returncode == 1
+        assert "ASSISTANT_DATABASE_URL" in done.stderr
+        assert "docker exec" in done.stderr

@@ -1,5 +1,6 @@
 """Settings: each wrong one gives a single line that names it."""
 
+import base64
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from assistant import settings as module
+from assistant import settings_checks
 from assistant.inference.loading import DoesNotFitHost
 from assistant.settings import Settings, SettingsError, load_settings
 from tests.unit.app.model_files import write_model
@@ -37,7 +39,7 @@ class Place:
         for name in [n for n in os.environ if n.startswith("ASSISTANT_")]:
             monkeypatch.delenv(name)
         # What a model needs is judged by tests of its own.
-        monkeypatch.setattr(module, "judge", lambda *_arguments, **_settings: None)
+        monkeypatch.setattr(settings_checks, "judge", lambda *_arguments, **_settings: None)
         self.set(
             MODEL_PATH=str(self.model),
             ASSISTANT_SECRETS_DIR=str(self.secrets),
@@ -102,6 +104,12 @@ def test_empty_variable_means_the_default(place: Place) -> None:
         ("ASSISTANT_FEISHU_ENABLED", "perhaps"),
         ("ASSISTANT_FEISHU_APP_ID", ""),
         ("ASSISTANT_FEISHU_BASE_URL", "open.feishu.cn"),
+        ("ASSISTANT_FEISHU_SIGNATURE_SCHEME", "md5"),
+        ("ASSISTANT_FEISHU_PLAIN_EVENTS", "perhaps"),
+        ("ASSISTANT_FEISHU_PLAIN_EVENTS", "true"),
+        ("ASSISTANT_FEISHU_MAX_AGE_SECONDS", "-1"),
+        ("ASSISTANT_FEISHU_MAX_AGE_SECONDS", "300"),
+        ("ASSISTANT_FEISHU_MAX_AGE_SECONDS", "1000000"),
         ("ASSISTANT_TELEGRAM_MODE", "smoke"),
         ("ASSISTANT_TELEGRAM_BASE_URL", "ftp://x"),
         ("ASSISTANT_TELEGRAM_WEBHOOK_PATH", "telegram"),
@@ -141,6 +149,17 @@ def test_missing_secret(place: Place, name: str, content: bytes | None) -> None:
     assert str(path) in line
 
 
+def test_keys_of_the_database_are_several_lines(place: Place) -> None:
+    path = place.secrets / "database_encryption_key"
+    keys = [base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2)]
+    path.write_text("\n".join(keys))
+    assert len(load_settings().keyring.identifiers) == 2
+    path.write_text(f"{keys[0]}\nvalue of a key")
+    line = problem()
+    assert line.startswith("database_encryption_key: ")
+    assert str(path) in line and "line 2" in line and "openssl rand -base64 32" in line
+
+
 @pytest.mark.parametrize("content", [b"value of one\nvalue of two", b"\xff"])
 def test_secret_file_of_a_wrong_kind(place: Place, content: bytes) -> None:
     (place.secrets / "api_token").write_bytes(content)
@@ -174,6 +193,28 @@ def test_polling_needs_neither_address_nor_secret_token(place: Place) -> None:
     assert load_settings().telegram_mode == "polling"
 
 
+def test_plain_events_are_chosen_in_place_of_the_encrypt_key(place: Place) -> None:
+    key = place.secrets / "feishu_encrypt_key"
+    place.set(ASSISTANT_FEISHU_PLAIN_EVENTS="true")
+    assert problem().startswith("ASSISTANT_FEISHU_PLAIN_EVENTS: must be false while there is an Encrypt Key")
+    key.unlink()
+    assert load_settings().feishu_plain_events
+    place.set(ASSISTANT_FEISHU_SIGNATURE_SCHEME="HMAC-SHA256")
+    assert problem().startswith("ASSISTANT_FEISHU_PLAIN_EVENTS: must be false with ASSISTANT_FEISHU_SIGN")
+    place.set(ASSISTANT_FEISHU_SIGNATURE_SCHEME="feishu", ASSISTANT_FEISHU_MAX_AGE_SECONDS="86400")
+    assert problem().startswith("ASSISTANT_FEISHU_PLAIN_EVENTS: must be false with ASSISTANT_FEISHU_MAX_AGE")
+    (place.secrets / "feishu_verification_token").unlink()
+    place.set(ASSISTANT_FEISHU_MAX_AGE_SECONDS="0")
+    assert problem().startswith("feishu_verification_token: ")
+
+
+def test_a_gateways_signature_needs_the_key(place: Place) -> None:
+    place.set(ASSISTANT_FEISHU_SIGNATURE_SCHEME="hmac-sha256", ASSISTANT_FEISHU_MAX_AGE_SECONDS="28800")
+    assert load_settings().feishu_signature_scheme == "hmac-sha256"
+    (place.secrets / "feishu_encrypt_key").unlink()
+    assert problem().startswith("feishu_encrypt_key: ")
+
+
 def test_database_url_from_a_file_wins(place: Place) -> None:
     place.set(ASSISTANT_DATABASE_URL="sqlite:////tmp/x.db")
     (place.secrets / "database_url").write_text("postgres://u:p@h/d\n")
@@ -204,7 +245,7 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_starts(
         asked.update(settings, path=path)
         raise DoesNotFitHost("the model needs 4886 MiB")
 
-    monkeypatch.setattr(module, "judge", too_large)
+    monkeypatch.setattr(settings_checks, "judge", too_large)
     place.set(ASSISTANT_PARALLEL="3", ASSISTANT_REPACK="ON")
     assert problem().startswith("MODEL_PATH: the model needs 4886 MiB")
     assert asked == {"path": place.model, "context_tokens": 2048, "parallel": 3, "repack": "on"}

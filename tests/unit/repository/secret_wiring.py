@@ -10,7 +10,9 @@ from typing import Any
 from tests.unit.repository.project import load_yaml, text_of
 
 _REFERENCE = re.compile(r"\bvault_[a-z0-9_]*[a-z0-9]\b")
-_SECRET_NAME = re.compile(r"(secret|token|password|passphrase|encrypt_key|api_key|private_key)$")
+_SECRET_NAME = re.compile(
+    r"(secret|token|password|passphrase|encrypt_key|encryption_key|api_key|private_key)$"
+)
 _WHOLE_REFERENCE = re.compile(r"^\{\{ vault_[a-z0-9_]+ \}\}$")
 _PASSWORD_IN_URL = re.compile(r"://[^/\s:@{]*:[^/\s@{]+@")
 _EXAMPLE_VAULT = Path("inventory/example/group_vars/assistant/vault.yml")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,14 @@ GOOD = {
     "proxy_tls_mode": "self_signed",
 }
 VAULT, MAIN = "vault.yml", "main.yml"
+KEYS = [base64.b64encode(bytes([n]) * 32).decode() for n in (1, 255)]
+FEISHU = {
+    "assistant_feishu_enabled": True,
+    "assistant_feishu_app_id": "cli_a1",
+    "assistant_feishu_app_secret": "secret",
+    "assistant_feishu_encrypt_key": "key",
+    "assistant_feishu_verification_token": "token",
+}
 MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "empty api token": ("assistant", {"assistant_api_token": ""}, ["vault_api_token", VAULT, "example"]),
     "undefined vault value": (
@@ -31,6 +40,26 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         "assistant",
         {"assistant_feishu_enabled": True, "assistant_feishu_app_id": "cli_a1"},
         ["vault_feishu_app_secret", "vault_feishu_encrypt_key", "vault_feishu_verification_token", VAULT],
+    ),
+    "plain feishu events with an encrypt key": (
+        "assistant",
+        {**FEISHU, "assistant_feishu_plain_events": True},
+        ["assistant_feishu_plain_events", "vault_feishu_encrypt_key", VAULT, MAIN],
+    ),
+    "plain feishu events that a gateway signs": (
+        "assistant",
+        {
+            **FEISHU,
+            "assistant_feishu_encrypt_key": "",
+            "assistant_feishu_plain_events": True,
+            "assistant_feishu_signature_scheme": "hmac-sha256",
+        },
+        ["assistant_feishu_plain_events", "assistant_feishu_signature_scheme", MAIN],
+    ),
+    "feishu events of an hour at most": (
+        "assistant",
+        {**FEISHU, "assistant_feishu_max_age_seconds": 3600},
+        ["assistant_feishu_max_age_seconds", "28800", "example 86400", MAIN],
     ),
     "telegram without a public address": (
         "assistant",
@@ -80,6 +109,11 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         "assistant",
         {"assistant_backend_url": "http://10.0.0.5:8000", "assistant_backend_api_key": "Bearer sk-1"},
         ["vault_backend_api_key", VAULT, "example"],
+    ),
+    "encryption key that is a word": (
+        "assistant",
+        {"assistant_database_encryption_key": "plain\npassword"},
+        ["vault_database_encryption_key", VAULT, "base64", "openssl rand -base64 32"],
     ),
     "no model file and no model server": (
         "assistant",
@@ -208,8 +242,17 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         attempt(f"good {role}", role, good_model, results)
         for role in ("docker", "model", "assistant", "proxy")
     ]
-    server = {"assistant_backend_url": "https://models.example.org/v1", "assistant_model_file": ""}
+    server = {
+        "assistant_backend_url": "https://models.example.org/v1",
+        "assistant_model_file": "",
+        # No channel needs keys either: these are of the right form, and two.
+        "assistant_database_encryption_key": f"plain\n{KEYS[0]}\n{KEYS[1]}\n",
+    }
     tasks.append(attempt("good model server", "assistant", server, results))
+    plain = {**FEISHU, "assistant_feishu_encrypt_key": "", "assistant_feishu_plain_events": True}
+    tasks.append(attempt("good plain events", "assistant", plain, results))
+    gateway = {"assistant_feishu_signature_scheme": "hmac-sha256", "assistant_feishu_max_age_seconds": 28800}
+    tasks.append(attempt("good gateway", "assistant", {**FEISHU, **gateway}, results))
     for name, (role, values, _) in MISTAKES.items():
         located = json.loads(json.dumps(values).replace("{FOLDER}", str(folder)))
         tasks.append(attempt(name, role, located, results))
@@ -222,8 +265,13 @@ def test_good_values_are_not_complained_about(said: dict[str, str], role: str) -
     assert f"good {role}" not in said
 
 
-def test_another_model_server_needs_no_model_file(said: dict[str, str]) -> None:
+def test_another_model_server_needs_no_model_file_and_keys_may_be_several(said: dict[str, str]) -> None:
     assert "good model server" not in said
+
+
+@pytest.mark.parametrize("name", ["good plain events", "good gateway"])
+def test_feishus_events_may_come_without_a_key_or_through_a_gateway(said: dict[str, str], name: str) -> None:
+    assert name not in said, said
 
 
 @pytest.mark.parametrize("name", MISTAKES)

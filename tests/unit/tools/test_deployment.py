@@ -82,6 +82,15 @@ def test_secrets_are_kept_and_have_the_platforms_shapes(tmp_path: Path) -> None:
     assert re.fullmatch(r"\d{10}:[A-Za-z0-9]{35}", first["telegram_bot_token"])
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,256}", first["telegram_secret_token"])
     assert re.fullmatch(r"cli_[a-z0-9]{16}", first["feishu_app_id"])
+    assert re.fullmatch(r"[A-Za-z0-9+/]{43}=", first["database_encryption_key"])
+
+
+def test_a_secret_that_is_new_is_added_to_those_of_a_machine(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+    path.write_text(json.dumps({"api_token": "kept"}))
+    first = ensure_secrets(path)
+    assert first["api_token"] == "kept" and "database_encryption_key" in first
+    assert ensure_secrets(path) == first
 
 
 def test_a_line_for_root_arrives_as_it_was_written(deployment: Deployment) -> None:

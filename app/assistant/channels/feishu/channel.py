@@ -4,6 +4,7 @@ from flask import Blueprint
 
 from assistant.channels.base import Intake, SendError
 from assistant.channels.feishu.client import FeishuClient
+from assistant.channels.feishu.gate import Gate
 from assistant.channels.feishu.routes import blueprint
 from assistant.logs import Log
 from assistant.loops import Loop
@@ -15,16 +16,16 @@ IDENTITY_SECONDS = 60.0
 class FeishuChannel:
     """Receives at /feishu/webhook and sends through ``client``."""
 
-    def __init__(self, client: FeishuClient, encrypt_key: str, verification_token: str) -> None:
-        """Prepare the channel; nothing is sent before ``start``."""
+    def __init__(self, client: FeishuClient, gate: Gate) -> None:
+        """Prepare the channel, whose webhook lets in what ``gate`` does; nothing is sent before ``start``."""
         self.client = client
-        self._encrypt_key, self._verification_token = encrypt_key, verification_token
+        self._gate = gate
         self._bot_open_id = ""
         self._identity = Loop("feishu-identity", self._learn_identity, idle_seconds=IDENTITY_SECONDS)
 
     def blueprint(self, intake: Intake) -> Blueprint:
         """Return the webhook, which puts messages into ``intake``."""
-        return blueprint(intake, self._encrypt_key, self._verification_token, lambda: self._bot_open_id)
+        return blueprint(intake, self._gate, lambda: self._bot_open_id)
 
     def start(self) -> None:
         """Learn the bot's own id in the background: in groups only messages that mention it are for it."""
