@@ -6,14 +6,14 @@ from flask import Blueprint
 
 from assistant.channels.base import Intake, Rating, SendError, TransientError
 from assistant.channels.telegram import PLATFORM
-from assistant.channels.telegram.client import ALLOWED_UPDATES, TelegramClient
+from assistant.channels.telegram.client import TelegramClient
 from assistant.channels.telegram.ratings import Click
 from assistant.channels.telegram.routes import blueprint
+from assistant.channels.telegram.setup import is_registered, register, set_menu
 from assistant.channels.telegram.updates import read
 from assistant.logs import Log
 from assistant.loops import Loop
 from assistant.messages import Incoming
-from assistant.texts import MENU
 
 log = Log(__name__)
 CURSOR = "telegram-offset"
@@ -59,16 +59,14 @@ class TelegramChannel:
         self._name = self.client.name()
 
     def _register(self) -> None:
-        self.client.set_webhook(self._url, self._secret_token)
-        found = self.client.webhook()
-        if found.url != self._url or set(found.allowed_updates or ()) != set(ALLOWED_UPDATES):
+        register(self.client, self._url, self._secret_token)
+        if not is_registered(self.client.webhook(), self._url):
             # Another program with the same token has registered its own in between.
             raise TransientError("another webhook is registered")
         log.info("registered with Telegram", platform=PLATFORM)
 
     def _set_menu(self) -> None:
-        self.client.set_menu([(name, english) for name, english, _ in MENU])
-        self.client.set_menu([(name, chinese) for name, _, chinese in MENU], "zh")
+        set_menu(self.client)
 
     def _set_up(self) -> bool:
         while self._steps:
@@ -127,8 +125,7 @@ class TelegramPolling(TelegramChannel):
         self._poll.join(2)
 
     def _register(self) -> None:
-        # Telegram refuses getUpdates while a webhook is set.
-        self.client.delete_webhook()
+        register(self.client, "", "")
         self._registered = True
         log.info("fetching from Telegram", platform=PLATFORM)
 
