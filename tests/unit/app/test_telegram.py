@@ -187,6 +187,33 @@ def test_buttons_carry_what_a_click_reads() -> None:
     assert [button.text for button in row] == ["✓ 👍", "👎"]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"text": 5},
+        {"message_id": "5"},
+        {"message_id": 10**400},
+        {"message_id": True},
+        {"chat": {"id": "7", "type": "private"}},
+        {"from": {"id": 10**30, "is_bot": False, "first_name": "x"}},
+        {"from": {"id": 7, "is_bot": False, "first_name": "x", "language_code": 5}},
+        {"is_topic_message": True, "message_thread_id": "x"},
+    ],
+)
+def test_wrong_types_are_malformed(wrong: dict[str, Any]) -> None:
+    update: Any = message_update("hi", user=TelegramUser())
+    update["message"].update(wrong)
+    with pytest.raises(MalformedUpdateError):
+        update_of(update)
+
+
+def test_broken_characters_do_no_harm() -> None:
+    for text in ("@my_bot \ud83d", "\ud83d @my_bot"):
+        entities = [{"type": "mention", "offset": text.index("@"), "length": 7}]
+        update = message_update(text, user=TelegramUser(), chat=group(-100), entities=entities)
+        update_of(update)
+
+
 class Client:
     """Fails a number of times before it works."""
 

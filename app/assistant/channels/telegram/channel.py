@@ -10,7 +10,7 @@ from assistant.channels.telegram.client import TelegramClient
 from assistant.channels.telegram.ratings import Click
 from assistant.channels.telegram.routes import blueprint
 from assistant.channels.telegram.setup import is_registered, register, set_menu
-from assistant.channels.telegram.updates import read
+from assistant.channels.telegram.updates import MalformedUpdateError, read
 from assistant.logs import Log
 from assistant.loops import Loop
 from assistant.messages import Incoming
@@ -140,7 +140,12 @@ class TelegramPolling(TelegramChannel):
             return False
         for update in updates:
             position = (CURSOR, update.update_id + 1)
-            found = read(update, self._name)
+            try:
+                found = read(update, self._name)
+            except MalformedUpdateError:
+                # It would come again for ever.
+                log.warning("an update was malformed and is passed over", platform=PLATFORM)
+                found = None
             if isinstance(found, Incoming):
                 self._accept(found, position)
                 continue

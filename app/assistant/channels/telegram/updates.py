@@ -45,7 +45,16 @@ def read(update: Update, bot_name: str) -> Incoming | Click | None:
 
     Raises:
         UnknownNameError: the name is needed and unknown; the update must come again.
+        MalformedUpdateError: something in it has a wrong type.
     """
+    try:
+        return _read(update, bot_name)
+    except (TypeError, AttributeError, ValueError, OverflowError):
+        # The library takes any value for any field.
+        raise MalformedUpdateError from None
+
+
+def _read(update: Update, bot_name: str) -> Incoming | Click | None:
     if update.callback_query is not None:
         return _read_click(update.callback_query)
     if update.message is not None:
@@ -70,7 +79,7 @@ def _read_message(message: Message, bot_name: str, edition: str) -> Incoming | N
     elif not text and not _is_content(message):
         return None
     text = text.strip()
-    number = f"{message.chat.id}:{message.message_id}"
+    number = f"{_whole(message.chat.id)}:{_whole(message.message_id)}"
     return Incoming(
         platform=PLATFORM,
         message_id=f"{number}:{edition}" if edition else number,
@@ -91,9 +100,9 @@ def _read_click(query: CallbackQuery) -> Click | None:
     number, score = read_data(query.data or "")
     return Click(
         query=query.id,
-        chat=_chat(message) if isinstance(message, Message) else str(message.chat.id),
-        message=message.message_id,
-        sender=str(query.from_user.id),
+        chat=_chat(message) if isinstance(message, Message) else str(_whole(message.chat.id)),
+        message=_whole(message.message_id),
+        sender=str(_whole(query.from_user.id)),
         language=_language(query.from_user.language_code),
         number=number,
         score=score,
@@ -118,15 +127,22 @@ def _is_by_a_person(message: Message) -> bool:
 
 def _sender(message: Message) -> str:
     if message.sender_chat is not None:
-        return str(message.sender_chat.id)
-    return str(message.from_user.id) if message.from_user is not None else ""
+        return str(_whole(message.sender_chat.id))
+    return str(_whole(message.from_user.id)) if message.from_user is not None else ""
 
 
 def _chat(message: Message) -> str:
     # A topic of a forum is a conversation of its own.
     if message.is_topic_message and message.message_thread_id:
-        return f"{message.chat.id}/{message.message_thread_id}"
-    return str(message.chat.id)
+        return f"{_whole(message.chat.id)}/{_whole(message.message_thread_id)}"
+    return str(_whole(message.chat.id))
+
+
+def _whole(number: object) -> int:
+    """Return ``number`` if it is one that Telegram could have sent."""
+    if not isinstance(number, int) or isinstance(number, bool) or abs(number) >= 2**63:
+        raise TypeError
+    return number
 
 
 def _is_content(message: Message) -> bool:
