@@ -127,11 +127,13 @@ def test_final_text_that_is_shown_already(platform: Platform) -> None:
     assert sent["text"] == "All of it."
 
 
-@pytest.mark.parametrize("fate", ["deleted", "too old", "never there", "no number"])
+@pytest.mark.parametrize("fate", ["deleted", "too old", "strange", "never there", "no number"])
 def test_draft_that_is_gone_is_replaced_by_a_new_message(platform: Platform, fate: str) -> None:
     draft = platform.client.open_draft(part("Some words"))
     if fate == "deleted":
         platform.order("delete", chat=7, message_id=int(draft))
+    elif fate == "strange":
+        platform.order("fail", match="editMessageText", status=400, message="Bad Request: it is Monday")
     elif fate == "too old":
         platform.order(
             "fail", match="editMessageText", status=400, message="Bad Request: message can't be edited"

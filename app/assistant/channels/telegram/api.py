@@ -25,12 +25,8 @@ POLL_SECONDS = 20
 NOT_MODIFIED = "message is not modified"
 NO_THREAD = "message thread not found"
 BAD_ENTITIES = ("can't parse entities", "entities_too_long", "entity_bounds_invalid")
-DRAFT_GONE = (
-    *("message to edit not found", "message can't be edited", "message_id_invalid"),
-    *("message_edit_time_expired", "message identifier is not specified"),
-)
 KNOWN = (
-    *(NOT_MODIFIED, NO_THREAD, *BAD_ENTITIES, *DRAFT_GONE),
+    *(NOT_MODIFIED, NO_THREAD, *BAD_ENTITIES, "message to edit not found", "message can't be edited"),
     *("chat not found", "bot was blocked by the user", "user is deactivated", "bot was kicked"),
     *("bot is not a member", "not enough rights", "have no rights to send", "chat_write_forbidden"),
     *("topic_closed", "topic_deleted", "message is too long", "message text is empty"),

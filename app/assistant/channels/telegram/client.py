@@ -11,7 +11,6 @@ from assistant.channels.base import Part, PermanentError, TransientError
 from assistant.channels.telegram.api import (
     BAD_ENTITIES,
     CALL_SECONDS,
-    DRAFT_GONE,
     NO_THREAD,
     NOT_MODIFIED,
     POLL_SECONDS,
@@ -77,10 +76,9 @@ class TelegramClient:
             try:
                 self._edit(part.chat, int(part.draft), shown, part.rateable)
                 return
-            except Refused as error:
-                if error.reason not in DRAFT_GONE:
-                    raise
-            except Migrated:
+            except (Refused, Migrated):
+                # Deleted, too old, or whatever else: a new message, so that nobody meets silence. If it is the
+                # chat that takes nothing, that is refused as well, and says why.
                 pass
         self._send_new(part, shown)
 
