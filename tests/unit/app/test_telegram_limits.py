@@ -31,6 +31,19 @@ class Clock:
         self.now += seconds
 
 
+def test_many_chats_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(client_module.time, "sleep", clock.sleep)
+    with Server(make_telegram_app(CONFIG, clock), "127.0.0.1", 0) as server:
+        platform = Platform(server.url)
+        platform.client = TelegramClient(server.url, CONFIG.bot_token, Pace(clock))
+        for chat in range(1, 71):
+            platform.client.send(Part(str(chat), "answer", "", "k"))
+        assert [sent["chat"] for sent in platform.sent()] == list(range(1, 71))
+        platform.client.stop()
+    assert clock.now > 1001, "nobody had to wait"
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_all_answers_arrive_and_no_limit_is_met(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chance, clock = random.Random(seed), Clock()

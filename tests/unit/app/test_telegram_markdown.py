@@ -5,7 +5,7 @@ import random
 import pytest
 
 from assistant.channels.telegram.markdown import Rendered, render, units
-from assistant.channels.telegram.split import MAX_UNITS, split
+from assistant.channels.telegram.split import MAX_UNITS, first_part, split
 
 
 def spans(shown: Rendered) -> list[tuple[str, str]]:
@@ -200,6 +200,7 @@ def test_whatever_a_model_writes_goes_out(seed: int) -> None:
     limit = chance.choice([100, 400, MAX_UNITS])
     parts = split(text, limit)
     assert parts == split(text, limit)
+    assert first_part(text, limit) == (parts[0] if parts else "")
     assert bool(parts) is bool(text.strip())
     for part in parts:
         shown = render(part)

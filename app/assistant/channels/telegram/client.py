@@ -21,7 +21,7 @@ from assistant.channels.telegram.api import (
 from assistant.channels.telegram.markdown import Rendered, render
 from assistant.channels.telegram.pace import Pace, is_group
 from assistant.channels.telegram.ratings import Click, answer, buttons
-from assistant.channels.telegram.split import split
+from assistant.channels.telegram.split import first_part, split
 
 T = TypeVar("T")
 ALLOWED_UPDATES = ("message", "edited_message", "callback_query")
@@ -77,8 +77,8 @@ class TelegramClient:
                 self._edit(part.chat, int(part.draft), shown, part.rateable)
                 return
             except (Refused, Migrated):
-                # Deleted, too old, or whatever else: a new message, so that nobody meets silence. If it is the
-                # chat that takes nothing, that is refused as well, and says why.
+                # Deleted, too old, or whatever else: a new message, so that nobody meets silence. If it is
+                # the chat that takes nothing, that is refused as well, and says why.
                 pass
         self._send_new(part, shown)
 
@@ -103,12 +103,12 @@ class TelegramClient:
         Where the answer of Telegram is lost, nobody knows whether there is a draft now; that is a
         ``PermanentError``, for another try might show the beginning twice.
         """
-        parts = split(part.text)
-        if not parts:
+        beginning = first_part(part.text)
+        if not beginning:
             raise PermanentError("nothing to show")
         self._draft_turn(part.chat)
         try:
-            return str(self._send_new(part, render(parts[0]), DRAFT_CALL_SECONDS))
+            return str(self._send_new(part, render(beginning), DRAFT_CALL_SECONDS))
         except TransientError as error:
             if error.retry_after is not None:
                 raise
@@ -116,8 +116,7 @@ class TelegramClient:
 
     def change_draft(self, chat: str, draft: str, text: str) -> None:
         """Show the first message of ``text`` in the draft; see ``Push.change_draft``."""
-        parts = split(text)
-        shown = render(parts[0]) if parts else Rendered("")
+        shown = render(first_part(text))
         if not shown.text or self._shown.get((chat, draft)) == shown:
             return
         self._draft_turn(chat)

@@ -45,13 +45,23 @@ def split(text: str, limit: int = MAX_UNITS) -> list[str]:
     points. A code block that is cut is closed and opened again. No part is empty, for Telegram refuses those.
     """
     parts = []
-    # The parser counts lines so.
-    rest = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    rest = _cleaned(text)
     while rest:
         head, rest = _cut(rest, limit)
         if head:
             parts.append(head)
     return parts
+
+
+def first_part(text: str, limit: int = MAX_UNITS) -> str:
+    """Return the first of the parts of ``text``, empty if there is none."""
+    rest = _cleaned(text)
+    return _cut(rest, limit)[0] if rest else ""
+
+
+def _cleaned(text: str) -> str:
+    # With line ends as the parser counts lines.
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 def _cut(text: str, limit: int) -> tuple[str, str]:
@@ -75,7 +85,7 @@ def _cut(text: str, limit: int) -> tuple[str, str]:
             break
         else:
             room = max(1, min(room - 1, int(room * _FULL / used)))
-    return best or _cut_source(text, _fitting(text, max(1, limit // 2)), limit)
+    return best or _cut_source(text, _fitting(text, room), room)
 
 
 def _fitting(text: str, limit: int) -> int:
