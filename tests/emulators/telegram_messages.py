@@ -97,9 +97,9 @@ class Messages:
         if (sent.text, sent.entities, sent.keyboard) == (shown.text, shown.entities, keyboard):
             raise _unchanged()
         self._limit(sent.chat)
-        sent.text, sent.entities, sent.keyboard = shown.text, shown.entities, keyboard
+        sent.edit(shown.text)
+        sent.entities, sent.keyboard = shown.entities, keyboard
         sent.parse_mode = parameters.text("parse_mode")
-        sent.edits += 1
         return self.message(sent)
 
     def edit_markup(self, parameters: Parameters) -> dict[str, object]:

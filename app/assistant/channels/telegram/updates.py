@@ -7,7 +7,7 @@ import re
 
 from telegram import CallbackQuery, Message, MessageEntity, Update
 
-from assistant.channels.telegram import PLATFORM
+from assistant.channels.telegram import PLATFORM, shapes
 from assistant.channels.telegram.ratings import Click, read_data
 from assistant.messages import Incoming, Kind
 from assistant.texts import kind_of
@@ -27,10 +27,8 @@ def parse(value: dict[str, object]) -> Update:
     Raises:
         MalformedUpdateError: it lacks a number or its parts have wrong types.
     """
-    number = value.get("update_id")
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise MalformedUpdateError
     try:
+        shapes.Update.model_validate(value)
         return Update.de_json(value, None)
     except Exception:  # The library raises whatever a wrong type leads to.
         raise MalformedUpdateError from None
@@ -79,7 +77,7 @@ def _read_message(message: Message, bot_name: str, edition: str) -> Incoming | N
     elif not text and not _is_content(message):
         return None
     text = text.strip()
-    number = f"{_whole(message.chat.id)}:{_whole(message.message_id)}"
+    number = f"{message.chat.id}:{message.message_id}"
     return Incoming(
         platform=PLATFORM,
         message_id=f"{number}:{edition}" if edition else number,
@@ -100,9 +98,9 @@ def _read_click(query: CallbackQuery) -> Click | None:
     number, score = read_data(query.data or "")
     return Click(
         query=query.id,
-        chat=_chat(message) if isinstance(message, Message) else str(_whole(message.chat.id)),
-        message=_whole(message.message_id),
-        sender=str(_whole(query.from_user.id)),
+        chat=_chat(message) if isinstance(message, Message) else str(message.chat.id),
+        message=message.message_id,
+        sender=str(query.from_user.id),
         language=_language(query.from_user.language_code),
         number=number,
         score=score,
@@ -127,22 +125,15 @@ def _is_by_a_person(message: Message) -> bool:
 
 def _sender(message: Message) -> str:
     if message.sender_chat is not None:
-        return str(_whole(message.sender_chat.id))
-    return str(_whole(message.from_user.id)) if message.from_user is not None else ""
+        return str(message.sender_chat.id)
+    return str(message.from_user.id) if message.from_user is not None else ""
 
 
 def _chat(message: Message) -> str:
     # A topic of a forum is a conversation of its own.
     if message.is_topic_message and message.message_thread_id:
-        return f"{_whole(message.chat.id)}/{_whole(message.message_thread_id)}"
-    return str(_whole(message.chat.id))
-
-
-def _whole(number: object) -> int:
-    """Return ``number`` if it is one that Telegram could have sent."""
-    if not isinstance(number, int) or isinstance(number, bool) or abs(number) >= 2**63:
-        raise TypeError
-    return number
+        return f"{message.chat.id}/{message.message_thread_id}"
+    return str(message.chat.id)
 
 
 def _is_content(message: Message) -> bool:
