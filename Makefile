@@ -64,6 +64,12 @@ unit: artifacts checkers  ## pure Python, and rendered templates through their o
 integration: artifacts checkers  ## the app with real SQLite and PostgreSQL, the emulators, Chromium
 	$(PYTEST) tests/integration
 
+.PHONY: hostile
+hostile: export HOSTILE_REQUESTS ?= 10000
+hostile: export HOSTILE_SEED ?= $(shell echo $$RANDOM$$RANDOM)
+hostile: artifacts checkers  ## 10,000 generated hostile requests, on both databases; HOSTILE_SEED=... again
+	$(PYTEST) tests/integration/app/hostile
+
 .PHONY: molecule
 molecule: artifacts checkers  ## all of site.yml on a fresh machine, looked at from outside
 	@rm -f build/logs/molecule-verify.log
@@ -118,6 +124,10 @@ bench-second-run:  ## site.yml on the demo's machine, unchanged, both strategies
 bench-inference: artifacts  ## the engine beside llama-server and llama_cpp.server: build/bench/inference.json and .png
 	$(BIN)/python -m tests.bench.inference $(BENCH_INFERENCE)
 
+.PHONY: bench-ack
+bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy: build/bench/ack.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.ack $(BENCH_ACK)
+
 .PHONY: bench-corrupt-files
 bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill
 	PYTHONPATH=app $(BIN)/python -m tests.bench.corrupt_files
@@ -133,6 +143,10 @@ chaos: venv checkers  ## 500 messages, 20 kills, a failing network, on both data
 .PHONY: audit
 audit: artifacts  ## lynis and ssh-audit on a fresh machine, before and after: build/bench/audit.json
 	$(BIN)/python -m tests.bench.audit $(AUDIT)
+
+.PHONY: screenshots
+screenshots: artifacts checkers  ## the pictures of the web chat in docs/images, from the app with the demo model
+	PYTHONPATH=app $(BIN)/python -m tests.screenshots
 
 .PHONY: demo-models
 demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)

@@ -36,12 +36,14 @@ from assistant.store.ratings import Ratings
 from assistant.store.switches import Switches
 from assistant.streamer import Streamer
 from assistant.texts import clean
-from assistant.web import health
+from assistant.web import health, openapi
 from assistant.web.factory import make_app
 from assistant.worker import Worker
 
 log = Log(__name__)
 DATABASE_PATIENCE_SECONDS = 60.0
+# Threads that wait for the model beyond its slots: one that becomes free has its next question at once.
+NEXT_IN_LINE = 2
 # Threads that answer commands while all others wait for the model.
 SPARE_WORKERS = 2
 
@@ -56,8 +58,8 @@ class Runtime:
         self.database = Database(settings.database_url, settings.keyring)
         self.inbox = Inbox(self.database, settings.lease_seconds)
         self.outbox = Outbox(self.database, settings.lease_seconds * 3)
-        workers = settings.parallel + SPARE_WORKERS
-        self.backend = make_backend(settings, limit=workers)
+        thinking = settings.parallel + NEXT_IN_LINE
+        self.backend = make_backend(settings, limit=thinking)
         self.progress, self.live = Progress(), Live()
         self.ratings, people = Ratings(self.database), People(self.database)
         self.channels = self._channels()
@@ -86,7 +88,8 @@ class Runtime:
             push=self.channels,
             admission=admission,
             commands=commands,
-            threads=workers,
+            threads=thinking + SPARE_WORKERS,
+            model_threads=thinking,
             context_seconds=settings.context_hours * 3600.0,
             progress=self.progress,
             live=self.live,
@@ -146,7 +149,7 @@ class Runtime:
             return None
         self.metrics.received.labels(message.platform).inc()
         log.info("received", platform=message.platform, inbox_id=number, kind=message.kind.value)
-        self.worker.wake(number)
+        self.worker.wake(number, message.kind)
         return number
 
     def rate(self, rating: Rating) -> bool:
@@ -160,13 +163,24 @@ class Runtime:
     def app(self) -> Flask:
         """Return the HTTP application."""
         intake = Intake(self.accept, self.rate)
-        blueprints: list[Blueprint] = [health.blueprint(self.alive, self.readiness, self.metrics.registry)]
+        blueprints: list[Blueprint] = [
+            health.blueprint(self.alive, self.readiness, self.metrics.registry),
+            openapi.blueprint(),
+        ]
         for channel in self.channels.values():
             routes = channel.blueprint(intake)
             if routes is not None:
                 blueprints.append(routes)
         if self.settings.web_chat_enabled:
-            blueprints.append(web_chat_blueprint(intake, self.outbox.transcript, self.outbox.unanswered))
+            blueprints.append(
+                web_chat_blueprint(
+                    intake,
+                    self.outbox,
+                    self.live,
+                    access_code=self.settings.web_chat_code,
+                    streams=self.settings.web_chat_streams,
+                )
+            )
         if self.settings.api_enabled:
             blueprints.append(
                 api_blueprint(

@@ -86,10 +86,13 @@ class Sender:
                     language=delivery.language,
                 )
             )
-            if not self._outbox.part_sent(delivery, number + 1) or not self._outbox.heartbeat(delivery):
+            # The last part and the end are one commit.
+            if number + 1 < len(parts) and not self._outbox.part_sent(delivery, number + 1):
                 log.warning("a lease was lost while sending", outbox_id=delivery.outbox_id)
                 return
-        self._outbox.sent(delivery)
+        if not self._outbox.sent(delivery, len(parts)):
+            log.warning("a lease was lost while sending", outbox_id=delivery.outbox_id)
+            return
         self._metrics.delivered.labels(delivery.platform, "sent").inc()
         log.info("sent", outbox_id=delivery.outbox_id, platform=delivery.platform, parts=len(parts))
 

@@ -49,8 +49,8 @@ API = "api"
 class Worker:
     """Claims messages, answers them, and commits each answer together with the message's end.
 
-    Each thread waits for one answer: there are as many as the model answers at once, and a few more, so that
-    a command is answered while the model is busy. Another one renews the leases.
+    Each thread waits for one answer. While so many wait for the model as it has use for, the others take what
+    needs no model: a command never stands in line behind questions. Another thread renews the leases.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Worker:
         admission: Admission,
         commands: Commands,
         threads: int = 4,
+        model_threads: int = 0,
         context_seconds: float = 0.0,
         progress: Progress | None = None,
         live: Live | None = None,
@@ -73,7 +74,8 @@ class Worker:
         """Prepare the threads; ``heartbeat_seconds`` must be well below the lease.
 
         Replies for the platforms in ``push`` are sent; those for others are fetched. ``admission`` decides
-        who is answered, ``commands`` answers what needs no model. The model is told of the last
+        who is answered, ``commands`` answers what needs no model. At most ``model_threads`` of ``threads``
+        wait for the model at a time; 0 is all. The model is told of the last
         ``context_seconds`` of a conversation, 0 for all of it. ``progress`` knows who of the API's callers is
         still connected; unfinished answers to all others are shown in ``live``.
         """
@@ -85,6 +87,8 @@ class Worker:
         self._system = Turn("system", system_prompt)
         self._held: dict[str, Claim] = {}
         self._lock = threading.Lock()
+        self._most_thinking = model_threads or threads
+        self._thinking = 0
         self._admission, self._commands = admission, commands
         self._context_seconds = context_seconds
         self._progress, self._live = progress or Progress(), live or Live()
@@ -100,9 +104,11 @@ class Worker:
         self._answering.start()
         self._keeper.start()
 
-    def wake(self, inbox_id: int | None = None) -> None:
-        """Look into the inbox now: the message ``inbox_id`` was committed."""
-        self._answering.wake(inbox_id)
+    def wake(self, inbox_id: int | None = None, kind: Kind | None = None) -> None:
+        """Look into the inbox now: the message ``inbox_id`` of this ``kind`` was committed."""
+        # With all hands full nobody could take it; the first who is free looks anyway.
+        if kind is not Kind.CHAT or self._thinking < self._most_thinking:
+            self._answering.wake(inbox_id)
 
     def expecting(self) -> bool:
         """Whether a message was committed that nobody has taken yet."""
@@ -128,11 +134,16 @@ class Worker:
 
     def _claim(self) -> Claim | None:
         # Messages wait for a model that is loading or away; those who wait long are told so (notifier).
+        full = self._thinking >= self._most_thinking
         try:
-            return self._inbox.claim(without_model=not self._backend.ready)
+            claim = self._inbox.claim(without_model=full or not self._backend.ready)
         except UnreadableRow as row:
             log.error("a message cannot be read and waits", inbox_id=row.number, reason=str(row))
             return None
+        if claim is not None and claim.kind is Kind.CHAT:
+            with self._lock:
+                self._thinking += 1
+        return claim
 
     def _handle(self, claim: Claim) -> None:
         with self._lock:
@@ -144,9 +155,11 @@ class Worker:
         finally:
             with self._lock:
                 self._held.pop(claim.token, None)
+                full = self._thinking >= self._most_thinking
+                self._thinking -= claim.kind is Kind.CHAT
             self._live.end(claim.inbox_id)
             # The conversation's next message may wait for this one's end; an API call is all of its own.
-            if claim.platform != API:
+            if claim.platform != API or full:
                 self._answering.wake()
 
     def _answer(self, claim: Claim) -> None:

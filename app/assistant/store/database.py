@@ -4,7 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from assistant.store.encrypted import use_keyring
 from assistant.store.keyring import Keyring
+from assistant.store.write_line import WriteLine
 
 Locked = TypeVar("Locked", bound=GenerativeSelect)
 BUSY_TIMEOUT_SECONDS = 15
@@ -59,12 +60,20 @@ class Database:
             event.listen(self.engine, "connect", _configure_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         use_keyring(self.engine.dialect, self.keyring)
+        self._line = WriteLine() if self.is_sqlite else None
         self._reader = self.engine.execution_options(sqlite_begin="DEFERRED")
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """Give a session in a writing transaction, committed at the end and rolled back on an error."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+    def write(self, *, urgent: bool = False) -> Iterator[Session]:
+        """Give a session in a writing transaction, committed at the end and rolled back on an error.
+
+        An ``urgent`` one, for which somebody outside waits, goes before those of this process that are not.
+        """
+        with (
+            self._line.turn(urgent=urgent) if self._line else nullcontext(),
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager

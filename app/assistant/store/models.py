@@ -46,6 +46,9 @@ class InboxRow(Base):
     __table_args__ = (
         UniqueConstraint("platform", "message_id"),
         Index("inbox_by_state", "state", "conversation_id", "id"),
+        # The oldest that waits, and the oldest of a kind: found without looking at all that wait.
+        Index("inbox_in_line", "state", "id"),
+        Index("inbox_in_line_by_kind", "state", "kind", "id"),
         Index("inbox_by_conversation", "conversation_id", "id"),
         Index("inbox_by_sender", "platform", "sender", "received_at"),
     )
@@ -79,6 +82,7 @@ class OutboxRow(Base):
     __table_args__ = (
         UniqueConstraint("inbox_id", "purpose", name="outbox_inbox_id_purpose"),
         Index("outbox_by_state", "state", "conversation_id", "id"),
+        Index("outbox_in_line", "state", "platform", "id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -1,13 +1,14 @@
 """The outbox: replies on their way to a platform."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from assistant.messages import Kind
 from assistant.store.database import Database
 from assistant.store.keyring import UnreadableError
 from assistant.store.models import (
@@ -27,6 +28,7 @@ from assistant.store.unreadable import UnreadableRow, put_off
 
 # In a reply's detail: whether people may rate it, and its language.
 RATEABLE, LANGUAGE = "rateable", "language"
+GIVEN_UP = frozenset({DEAD, DISCARDED})
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,22 @@ class Reply:
     failed: bool
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far a message is.
+
+    ``number`` is that of the message and of its answer. ``ahead`` is how many questions of all chats came
+    earlier and have no answer yet, those that are being answered included. ``reply`` is None until there is
+    one; ``failed`` says that it only tells of a failure.
+    """
+
+    number: int
+    ahead: int
+    reply: str | None
+    failed: bool
+    rateable: bool
+
+
 class Outbox:
     """Replies: some are sent (Feishu, Telegram), others are fetched (web chat, API)."""
 
@@ -67,6 +85,8 @@ class Outbox:
         """Use ``database``; a claim holds for ``lease_seconds`` after its last heartbeat."""
         self._database = database
         self._lease = lease_seconds
+        # Made once: SQLAlchemy needs longer for putting it together than SQLite for answering it.
+        self._next = database.skip_locked(_oldest_sendable(), OutboxRow)
 
     def claim(self, platforms: Sequence[str]) -> Delivery | None:
         """Take the oldest reply for ``platforms``; a chat's later replies wait for its earlier ones.
@@ -81,31 +101,13 @@ class Outbox:
         return claimed
 
     def _claim(self, session: Session, platforms: Sequence[str]) -> "Delivery | UnreadableRow | None":
-        earlier = aliased(OutboxRow)
         now = self._database.now(session)
-        statement = (
-            select(OutboxRow)
-            .where(
-                OutboxRow.state == PENDING,
-                OutboxRow.platform.in_(platforms),
-                OutboxRow.available_at <= now,
-                OutboxRow.lease_until < now,
-                ~select(earlier.id)
-                .where(
-                    earlier.conversation_id == OutboxRow.conversation_id,
-                    earlier.state == PENDING,
-                    earlier.id < OutboxRow.id,
-                )
-                .exists(),
-            )
-            .order_by(OutboxRow.id)
-            .limit(1)
-        )
-        statement = self._database.skip_locked(statement, OutboxRow)
+        values = {"now": now, "platforms": list(platforms)}
         try:
-            row = session.execute(statement).scalar_one_or_none()
+            row = session.execute(self._next, values).scalar_one_or_none()
         except UnreadableError as error:
-            return put_off(session, OutboxRow, statement.with_only_columns(OutboxRow.id), now, error)
+            number = self._next.with_only_columns(OutboxRow.id).params(values)
+            return put_off(session, OutboxRow, number, now, error)
         if row is None:
             return None
         token = secrets.token_hex(16)
@@ -127,38 +129,36 @@ class Outbox:
             language=str(row.detail.get(LANGUAGE, "")),
         )
 
-    def _change(self, delivery: Delivery, **values: Any) -> bool:
+    def _change(self, delivery: Delivery, since_now: Mapping[str, float], **values: Any) -> bool:
+        """Change the reply while its lease holds; ``since_now`` are times, in seconds from now."""
         with self._database.write() as session:
+            now = self._database.now(session) if since_now else 0.0
+            times = {name: now + seconds for name, seconds in since_now.items()}
             return self._database.met_a_row(
                 session,
                 update(OutboxRow)
                 .where(OutboxRow.id == delivery.outbox_id, OutboxRow.lease_token == delivery.token)
-                .values(**values),
+                .values(**values, **times),
             )
 
-    def heartbeat(self, delivery: Delivery) -> bool:
-        """Hold ``delivery`` for another lease; False when it is lost."""
-        with self._database.read() as session:
-            now = self._database.now(session)
-        return self._change(delivery, lease_until=now + self._lease)
-
     def part_sent(self, delivery: Delivery, parts: int) -> bool:
-        """Commit that the first ``parts`` parts have been sent, so that another try begins after them."""
-        return self._change(delivery, parts_sent=parts)
+        """Commit that the first ``parts`` parts have been sent, so that another try begins after them.
 
-    def sent(self, delivery: Delivery) -> bool:
-        """Commit that the whole reply has been sent."""
-        with self._database.read() as session:
-            now = self._database.now(session)
-        return self._change(delivery, state=DONE, sent_at=now, lease_token=None, lease_until=0.0)
+        Holds ``delivery`` for another lease; False when it is lost.
+        """
+        return self._change(delivery, {"lease_until": self._lease}, parts_sent=parts)
+
+    def sent(self, delivery: Delivery, parts: int = 1) -> bool:
+        """Commit that the whole reply, all ``parts`` of it, has been sent; False when the lease is lost."""
+        return self._change(
+            delivery, {"sent_at": 0.0}, parts_sent=parts, state=DONE, lease_token=None, lease_until=0.0
+        )
 
     def retry(self, delivery: Delivery, delay: float, *, count: bool = True) -> bool:
         """Try again in ``delay`` seconds; with ``count`` False this try does not count."""
-        with self._database.read() as session:
-            now = self._database.now(session)
         attempts = delivery.attempts if count else delivery.attempts - 1
         return self._change(
-            delivery, available_at=now + delay, attempts=attempts, lease_token=None, lease_until=0.0
+            delivery, {"available_at": delay}, attempts=attempts, lease_token=None, lease_until=0.0
         )
 
     def give_up(self, delivery: Delivery, reason: str) -> None:
@@ -192,7 +192,7 @@ class Outbox:
             ).one_or_none()
         if row is None:
             return None
-        return Reply(text=row[0], detail=row[1], failed=row[2] in {DEAD, DISCARDED})
+        return Reply(text=row[0], detail=row[1], failed=row[2] in GIVEN_UP)
 
     def transcript(self, platform: str, chat: str, after: int, limit: int) -> list[dict[str, Any]]:
         """Return a chat's exchanges for a page to show, oldest first.
@@ -205,7 +205,14 @@ class Outbox:
         """
         with self._database.read() as session:
             rows = session.execute(
-                select(InboxRow.id, InboxRow.message_id, InboxRow.text, OutboxRow.text)
+                select(
+                    InboxRow.id,
+                    InboxRow.message_id,
+                    InboxRow.text,
+                    InboxRow.state,
+                    OutboxRow.text,
+                    OutboxRow.detail,
+                )
                 .join(Conversation, Conversation.id == InboxRow.conversation_id)
                 .outerjoin(OutboxRow, and_(OutboxRow.inbox_id == InboxRow.id, OutboxRow.purpose == REPLY))
                 .where(
@@ -217,7 +224,38 @@ class Outbox:
                 .order_by(InboxRow.id.desc())
                 .limit(limit)
             ).all()
-        return [{"number": n, "id": i, "text": t, "reply": r} for n, i, t, r in reversed(rows)]
+        return [
+            {
+                "number": number,
+                "id": message_id,
+                "text": text,
+                "reply": reply,
+                "failed": state in GIVEN_UP,
+                "rateable": bool(detail and detail.get(RATEABLE)),
+            }
+            for number, message_id, text, state, reply, detail in reversed(rows)
+        ]
+
+    def standing(self, platform: str, message_id: str) -> Standing | None:
+        """Return how far the message ``message_id`` of ``platform`` is; None when there is none."""
+        mine, earlier = InboxRow, aliased(InboxRow)
+        with self._database.read() as session:
+            row = session.execute(
+                select(mine.id, mine.state, OutboxRow.text, OutboxRow.detail)
+                .outerjoin(OutboxRow, and_(OutboxRow.inbox_id == mine.id, OutboxRow.purpose == REPLY))
+                .where(mine.platform == platform, mine.message_id == message_id, mine.state != FORGOTTEN)
+            ).one_or_none()
+            if row is None:
+                return None
+            number, state, reply, detail = row
+            ahead = 0
+            if reply is None:
+                ahead = session.execute(
+                    select(func.count()).where(
+                        earlier.state == PENDING, earlier.id < number, earlier.kind == Kind.CHAT.value
+                    )
+                ).scalar_one()
+        return Standing(number, ahead, reply, state in GIVEN_UP, bool(detail and detail.get(RATEABLE)))
 
     def unanswered(self, platform: str, chat: str) -> int:
         """Return how many messages of a chat have no reply yet."""
@@ -245,3 +283,26 @@ class Outbox:
                 session.execute(select(func.count()).where(row.state == DEAD)).scalar_one()
                 for row in (InboxRow, OutboxRow)
             )
+
+
+def _oldest_sendable() -> Select[OutboxRow]:
+    """The oldest reply whose time has come, that nobody is sending, with none before it in its chat."""
+    earlier = aliased(OutboxRow)
+    before = select(earlier.id).where(
+        earlier.conversation_id == OutboxRow.conversation_id,
+        earlier.state == PENDING,
+        earlier.id < OutboxRow.id,
+    )
+    now: BindParameter[float] = bindparam("now")
+    return (
+        select(OutboxRow)
+        .where(
+            OutboxRow.state == PENDING,
+            OutboxRow.platform.in_(bindparam("platforms", expanding=True)),
+            OutboxRow.available_at <= now,
+            OutboxRow.lease_until < now,
+            ~before.exists(),
+        )
+        .order_by(OutboxRow.id)
+        .limit(1)
+    )

@@ -65,7 +65,7 @@ NO_RULES = Rules()
 
 
 def worker(
-    store: Store, backend: Backend, progress: Progress | None = None, rules: Rules = NO_RULES
+    store: Store, backend: Backend, progress: Progress | None = None, rules: Rules = NO_RULES, **more: Any
 ) -> Worker:
     return Worker(
         store.inbox,
@@ -86,6 +86,7 @@ def worker(
             ready=lambda: backend.ready,
         ),
         progress=progress,
+        **more,
     )
 
 

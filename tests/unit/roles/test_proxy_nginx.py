@@ -47,6 +47,7 @@ def test_only_named_paths_are_passed_on(plain: str) -> None:
         "= /",
         "/static/",
         "= /healthz",
+        "= /openapi.json",
     }
 
 

@@ -126,11 +126,12 @@ def _messages(value: object) -> list[dict[str, str]]:
     found = []
     for index, item in enumerate(value):
         where = f"messages[{index}]"
-        if not isinstance(item, dict) or item.get("role") not in ROLES:
+        role = item.get("role") if isinstance(item, dict) else None
+        if not isinstance(role, str) or role not in ROLES:
             raise InvalidRequestError(
                 f"{where}.role must be one of {', '.join(sorted(ROLES))}", f"{where}.role"
             )
-        role = "system" if item["role"] in {"system", "developer"} else str(item["role"])
+        role = "system" if role in {"system", "developer"} else role
         if role == "system" and index:
             raise InvalidRequestError("only the first message may be a system message", f"{where}.role")
         found.append({"role": role, "content": _content(item.get("content"), where)})

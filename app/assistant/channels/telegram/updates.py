@@ -5,7 +5,7 @@ Source: core.telegram.org/bots/api#update.
 
 from telegram import Message, MessageEntity, Update
 
-from assistant.channels.telegram import PLATFORM
+from assistant.channels.telegram import PLATFORM, shapes
 from assistant.messages import Incoming, Kind
 from assistant.texts import kind_of
 
@@ -20,10 +20,8 @@ def parse(value: dict[str, object]) -> Update:
     Raises:
         MalformedUpdateError: it lacks a number or its parts have wrong types.
     """
-    number = value.get("update_id")
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise MalformedUpdateError
     try:
+        shapes.Update.model_validate(value)
         return Update.de_json(value, None)
     except Exception:  # The library raises whatever a wrong type leads to.
         raise MalformedUpdateError from None
