@@ -1,6 +1,7 @@
 """The inbox: what was received, claimed under a lease, finished together with its reply."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from assistant.store.models import (
     InboxRow,
     OutboxRow,
 )
+from assistant.store.together import Together
 from assistant.store.unreadable import UnreadableRow, put_off
 
 
@@ -64,6 +66,7 @@ class Inbox:
         """Use ``database``; a claim holds for ``lease_seconds`` after its last heartbeat."""
         self._database = database
         self._lease = lease_seconds
+        self._together = Together(self._insert_all)
         # Made once: SQLAlchemy needs longer for putting it together than SQLite for answering it.
         self._next = database.skip_locked(_oldest_claimable(), Conversation)
         # Named one by one: for "not chat" SQLite would look at everything that waits.
@@ -79,16 +82,24 @@ class Inbox:
             The row's id, or None when nothing is to be answered: (platform, message id) is already there,
             or the text took the place of another one that waits.
         """
+        if self._database.is_sqlite:
+            return self._together.ask((message, cursor))
         # Two requests with the same message, or two first messages of a chat, may race on PostgreSQL:
         # the unique constraint stops one of them, and its second try finds the row.
         for last_try in (False, True):
             try:
-                with self._database.write(urgent=True) as session:
+                with self._database.write() as session:
                     return self._insert(session, message, cursor)
             except IntegrityError:
                 if last_try:
                     raise
         return None
+
+    def _insert_all(
+        self, come: Callable[[], list[tuple[Incoming, tuple[str, int] | None]]]
+    ) -> list[int | None]:
+        with self._database.write(urgent=True) as session:
+            return [self._insert(session, message, cursor) for message, cursor in come()]
 
     def _insert(self, session: Session, message: Incoming, cursor: tuple[str, int] | None) -> int | None:
         now = self._database.now(session)
