@@ -75,11 +75,11 @@ def test_a_transaction_that_does_not_begin_fails_and_the_next_one_is_tried() -> 
 
     def act(come: Callable[[], list[int]]) -> list[int]:
         if closed:
-            raise ValueError
+            raise ValueError("closed")
         return come()
 
     together = Together(act)
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="closed"):
         together.ask(1)
     closed = False
     assert together.ask(2) == 2
