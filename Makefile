@@ -136,9 +136,17 @@ bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a rea
 soak-inference: artifacts  ## the container with 2 CPUs and 4 GB, 8 conversations at once: build/bench/soak.json
 	$(BIN)/python -m tests.bench.soak $(SOAK_INFERENCE)
 
+.PHONY: chaos
+chaos: venv checkers  ## 500 messages, 20 kills, a failing network, on both databases: build/bench/chaos.json; CHAOS_SEED=1
+	PYTHONPATH=app $(BIN)/python -m tests.chaos $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(CHAOS)
+
 .PHONY: audit
 audit: artifacts  ## lynis and ssh-audit on a fresh machine, before and after: build/bench/audit.json
 	$(BIN)/python -m tests.bench.audit $(AUDIT)
+
+.PHONY: screenshots
+screenshots: artifacts checkers  ## the pictures of the web chat in docs/images, from the app with the demo model
+	PYTHONPATH=app $(BIN)/python -m tests.screenshots
 
 .PHONY: demo-models
 demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)

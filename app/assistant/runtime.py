@@ -172,7 +172,15 @@ class Runtime:
             if routes is not None:
                 blueprints.append(routes)
         if self.settings.web_chat_enabled:
-            blueprints.append(web_chat_blueprint(intake, self.outbox.transcript, self.outbox.unanswered))
+            blueprints.append(
+                web_chat_blueprint(
+                    intake,
+                    self.outbox,
+                    self.live,
+                    access_code=self.settings.web_chat_code,
+                    streams=self.settings.web_chat_streams,
+                )
+            )
         if self.settings.api_enabled:
             blueprints.append(
                 api_blueprint(

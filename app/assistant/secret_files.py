@@ -20,6 +20,7 @@ class Secrets(BaseModel):
     telegram_bot_token: SecretStr | None = None
     telegram_secret_token: SecretStr | None = None
     api_token: SecretStr | None = None
+    web_chat_access_code: SecretStr | None = None
     backend_api_key: SecretStr | None = None
     database_url: SecretStr | None = None
     database_encryption_key: SecretStr | None = None

@@ -27,6 +27,7 @@ from assistant.store.keyring import Keyring
 __all__ = ["EXAMPLES", "Settings", "SettingsError", "load_database_url", "load_settings"]
 
 PREFIX = "ASSISTANT_"
+WEB_CHAT_STREAMS = 16
 # gunicorn's code for "do not start me again": the whole process ends instead of trying for ever.
 BOOT_ERROR = 3
 DEFAULT_SYSTEM_PROMPT = (
@@ -100,6 +101,7 @@ class Settings(BaseSettings):
     telegram_base_url: str = "https://api.telegram.org"
     telegram_webhook_path: str = "/telegram/webhook"
     web_chat_enabled: bool = True
+    web_chat_access: Literal["code", "open"] = "code"
     api_enabled: bool = True
     context_tokens: Annotated[int, Field(ge=256, le=131072)] = 2048
     max_tokens: Annotated[int, Field(ge=1, le=8192)] = 256
@@ -169,7 +171,9 @@ class Settings(BaseSettings):
             raise ValueError("this path already belongs to another part of the assistant")
         return value
 
-    @field_validator("log_level", "telegram_mode", "repack", "feishu_signature_scheme", mode="before")
+    @field_validator(
+        "log_level", "telegram_mode", "web_chat_access", "repack", "feishu_signature_scheme", mode="before"
+    )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -216,6 +220,16 @@ class Settings(BaseSettings):
     def api_calls(self) -> int:
         """How many API calls may wait for their answer, the running ones included; more are refused."""
         return self.parallel * 4
+
+    @property
+    def web_chat_streams(self) -> int:
+        """How many answers may be streamed to pages at once; further pages ask for theirs now and then."""
+        return WEB_CHAT_STREAMS if self.web_chat_enabled else 0
+
+    @property
+    def web_chat_code(self) -> str:
+        """The web chat's access code, or an empty string where it is open."""
+        return self.secrets.get("web_chat_access_code") if self.web_chat_access == "code" else ""
 
     @property
     def lease_seconds(self) -> float:

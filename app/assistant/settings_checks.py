@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from assistant.settings import Settings
 
 NO_MODEL = Path()
+SHORTEST_ACCESS_CODE = 8
 
 
 def keyring_of(secrets: Secrets, directory: Path) -> Keyring:
@@ -70,6 +71,8 @@ def cross_checks(settings: "Settings") -> None:
                     f"{name}: this secret is missing or empty and is needed while {switch} is true "
                     f"(example: write it into the file {settings.secrets_dir / name})"
                 )
+    if settings.web_chat_enabled and settings.web_chat_access == "code":
+        _has_access_code(settings)
     if settings.telegram_enabled and settings.telegram_mode == "webhook":
         if not settings.public_url:
             raise complete("ASSISTANT_PUBLIC_URL", "is needed for Telegram's webhook mode")
@@ -82,6 +85,17 @@ def cross_checks(settings: "Settings") -> None:
             "ASSISTANT_MAX_TOKENS",
             f"is {settings.max_tokens}, which is more than half of "
             f"ASSISTANT_CONTEXT_TOKENS ({settings.context_tokens})",
+        )
+
+
+def _has_access_code(settings: "Settings") -> None:
+    if len(settings.web_chat_code) < SHORTEST_ACCESS_CODE:
+        raise SettingsError(
+            "web_chat_access_code: this secret is missing or has fewer than "
+            f"{SHORTEST_ACCESS_CODE} characters; the web chat asks people for it (example: write what "
+            f"`openssl rand -hex 8` prints into the file {settings.secrets_dir / 'web_chat_access_code'}; "
+            "or let everybody in with ASSISTANT_WEB_CHAT_ACCESS=open, or switch it off with "
+            "ASSISTANT_WEB_CHAT_ENABLED=false)"
         )
 
 

@@ -17,6 +17,7 @@ EXAMPLES = {
     "ASSISTANT_TELEGRAM_BASE_URL": "https://api.telegram.org",
     "ASSISTANT_TELEGRAM_WEBHOOK_PATH": "/telegram/webhook",
     "ASSISTANT_WEB_CHAT_ENABLED": "true",
+    "ASSISTANT_WEB_CHAT_ACCESS": "code",
     "ASSISTANT_API_ENABLED": "false",
     "ASSISTANT_CONTEXT_TOKENS": "2048",
     "ASSISTANT_MAX_TOKENS": "256",

@@ -96,7 +96,9 @@ class Streamer:
                 continue
             shown = self._of(answer)
             with shown.calling:
-                if not (shown.failed or shown.settled):
+                # It may have ended during another one's call, and what was noted about it may be gone.
+                current = self._live.of(answer.number) is answer
+                if current and not (shown.failed or shown.settled):
                     self._show(shown, self._channels[platform])
         with self._lock:
             for number, shown in list(self._shown.items()):

@@ -34,6 +34,9 @@ from assistant.texts import EMPTY, FAILED, language_of
 
 log = Log(__name__)
 MAX_ATTEMPTS = 4
+# How often a message may be in the works when the process ends. A killed container says nothing against the
+# messages it was answering, and the next kill meets the same ones: they are the oldest.
+MAX_ENDS = 10
 HISTORY_TURNS = 40
 BACKOFF_SECONDS = (2.0, 8.0, 30.0)
 # While the model cannot be reached, messages wait so long in all before they are given up.
@@ -160,7 +163,7 @@ class Worker:
                 self._answering.wake()
 
     def _answer(self, claim: Claim) -> None:
-        if claim.attempts > MAX_ATTEMPTS:
+        if claim.attempts > MAX_ENDS:
             # The process ended in the middle of every earlier try.
             self._give_up(claim, "process ended while answering")
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 
 from flask import Flask, Response, g, jsonify, request
@@ -15,7 +16,7 @@ FailureAnswer = Callable[[Fault], Response]
 
 
 def make_app(name: str, record: Record, reset: Callable[[], None], answer: FailureAnswer) -> Flask:
-    """Make an app with ``/_health``, ``/_sent``, ``/_reset`` and ``/_fail``.
+    """Make an app with ``/_health``, ``/_sent``, ``/_reset``, ``/_fail`` and ``/_calls``.
 
     Args:
         name: the platform's name.
@@ -51,6 +52,10 @@ def make_app(name: str, record: Record, reset: Callable[[], None], answer: Failu
         except FaultError as error:
             return jsonify(error=str(error)), 400
 
+    @app.get("/_calls")
+    def calls() -> ResponseReturnValue:
+        return jsonify(faults.met())
+
     @app.before_request
     def meet_fault() -> ResponseReturnValue | None:
         if request.path.startswith("/_"):
@@ -67,6 +72,8 @@ def make_app(name: str, record: Record, reset: Callable[[], None], answer: Failu
 
     @app.after_request
     def lose_answer(response: Response) -> Response:
+        if not request.path.startswith("/_"):
+            time.sleep(faults.delay(request.path))
         return _cut() if g.get("cut") else response
 
     return app

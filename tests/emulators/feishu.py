@@ -31,6 +31,7 @@ from tests.emulators.limits import Window
 from tests.emulators.record import Record, Sent
 
 DEDUPLICATION_SECONDS = 3600.0  # "uuid": at most one message in 1 hour, pages send and reply
+_FREQUENCY_LIMIT = 99991400
 _RECEIVER_TYPES = ("chat_id", "open_id", "user_id", "union_id", "email")
 
 
@@ -80,7 +81,9 @@ class Feishu:
     def _send(self, message: Message) -> dict[str, object]:
         wait = self._total_rate.wait("all")
         if wait:
-            raise FeishuError(99991400, "request trigger frequency limit", status=429, reset=math.ceil(wait))
+            raise FeishuError(
+                _FREQUENCY_LIMIT, "request trigger frequency limit", status=429, reset=math.ceil(wait)
+            )
         target = message.reply_to or message.chat
         known = self._accepted.get((target, message.uuid))
         if message.uuid and known and self._clock() - known[0] < DEDUPLICATION_SECONDS:
@@ -210,8 +213,10 @@ def _named(field: str) -> str:
 
 
 def _ordered(fault: Fault) -> Response:
+    unnamed = fault.code == Fault().code
+    code = _FREQUENCY_LIMIT if fault.status == 429 and unnamed else fault.code
     response = Response(
-        json.dumps({"code": fault.code, "msg": fault.message, "error": {"log_id": uuid.uuid4().hex}}),
+        json.dumps({"code": code, "msg": fault.message, "error": {"log_id": uuid.uuid4().hex}}),
         status=fault.status,
         content_type="application/json; charset=utf-8",
     )

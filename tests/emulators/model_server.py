@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,7 @@ class ModelServer:
 
     ``context`` is in characters, the answer's limit included. ``troubles`` are met by the next completions,
     one each. ``asked`` are the bodies of completions, ``left`` counts the streams whose reader went away.
+    ``answer`` makes an answer's pieces from a request's body, with ``pause`` seconds after each.
     """
 
     key: str = "sk-model-server-0123456789"
@@ -57,6 +58,8 @@ class ModelServer:
     known: set[str] = field(default_factory=lambda: set(KNOWN))
     troubles: deque[Trouble] = field(default_factory=deque)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    answer: Callable[[dict[str, Any]], Sequence[str]] = lambda body: PIECES
+    pause: float = 0.0
     left: int = 0
     running: int = 0
     most_running: int = 0
@@ -121,7 +124,9 @@ def make_model_app(state: ModelServer) -> Flask:
             return response
         assert body["stream"] is True
         events = (
-            _bytes(trouble.raw) if trouble.raw else _stream(body, trouble, request.environ["werkzeug.socket"])
+            _bytes(trouble.raw)
+            if trouble.raw
+            else _stream(body, state.answer(body), state.pause, trouble, request.environ["werkzeug.socket"])
         )
         return Response(_counted(state, events), mimetype="text/event-stream")
 
@@ -147,16 +152,18 @@ def _bytes(raw: bytes) -> Iterator[bytes]:
         yield bytes([number])
 
 
-def _stream(body: dict[str, Any], trouble: Trouble, connection: socket.socket) -> Iterator[bytes]:
+def _stream(
+    body: dict[str, Any], pieces: Sequence[str], pause: float, trouble: Trouble, connection: socket.socket
+) -> Iterator[bytes]:
     yield _event({"role": "assistant", "content": ""})
-    for number, piece in enumerate(PIECES):
+    for number, piece in enumerate(pieces):
         if number == trouble.cut:
             connection.shutdown(socket.SHUT_RDWR)
             return
         if number == trouble.end:
             return
         yield _event({"content": piece})
-        time.sleep(trouble.pause)
+        time.sleep(trouble.pause or pause)
     yield _event({}, "stop")
     if (body.get("stream_options") or {}).get("include_usage"):
         usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}

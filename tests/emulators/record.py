@@ -6,13 +6,16 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field
 
+from flask import g, has_request_context
+
 
 @dataclass
 class Sent:
     """One message that the assistant sent.
 
-    ``at`` is in seconds since 1970. ``reply_to`` is the id of the message that it answers, None if it answers
-    none.
+    ``at`` and ``edited_at`` are in seconds since 1970; the latter is of the last edit, 0 without any.
+    ``reply_to`` is the id of the message that it answers, None if it answers none. ``answer_lost`` tells that
+    an ordered failure cut the connection after the message was taken.
     """
 
     chat: str | int
@@ -22,6 +25,14 @@ class Sent:
     kind: str = "text"
     edits: int = 0
     at: float = field(default_factory=time.time)
+    answer_lost: bool = field(default_factory=lambda: has_request_context() and bool(g.get("cut")))
+    edited_at: float = 0.0
+
+    def edit(self, text: str) -> None:
+        """Change the text, as an edit of the message does."""
+        self.text = text
+        self.edits += 1
+        self.edited_at = time.time()
 
 
 class Record:

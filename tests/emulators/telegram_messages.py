@@ -85,8 +85,7 @@ class Messages:
                 " exactly the same as a current content and reply markup of the message",
             )
         self._limit(chat)
-        sent.text = text
-        sent.edits += 1
+        sent.edit(text)
         return self._message(sent)
 
     def act(self, parameters: Parameters) -> bool:

@@ -85,8 +85,9 @@ class Inbox:
         if self._database.is_sqlite:
             return self._together.ask((message, cursor))
         # Two requests with the same message, or two first messages of a chat, may race on PostgreSQL:
-        # the unique constraint stops one of them, and its second try finds the row.
-        for last_try in (False, True):
+        # the unique constraint stops one of them, and its next try finds the row. A repeated first message
+        # may meet both constraints, one after the other.
+        for last_try in (False, False, True):
             try:
                 with self._database.write() as session:
                     return self._insert(session, message, cursor)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Select, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from assistant.messages import Kind
 from assistant.store.database import Database
 from assistant.store.keyring import UnreadableError
 from assistant.store.models import (
@@ -27,6 +28,7 @@ from assistant.store.unreadable import UnreadableRow, put_off
 
 # In a reply's detail: whether people may rate it, and its language.
 RATEABLE, LANGUAGE = "rateable", "language"
+GIVEN_UP = frozenset({DEAD, DISCARDED})
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,22 @@ class Reply:
     text: str
     detail: dict[str, Any]
     failed: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a message is.
+
+    ``number`` is that of the message and of its answer. ``ahead`` is how many questions of all chats came
+    earlier and have no answer yet, those that are being answered included. ``reply`` is None until there is
+    one; ``failed`` says that it only tells of a failure.
+    """
+
+    number: int
+    ahead: int
+    reply: str | None
+    failed: bool
+    rateable: bool
 
 
 class Outbox:
@@ -174,7 +192,7 @@ class Outbox:
             ).one_or_none()
         if row is None:
             return None
-        return Reply(text=row[0], detail=row[1], failed=row[2] in {DEAD, DISCARDED})
+        return Reply(text=row[0], detail=row[1], failed=row[2] in GIVEN_UP)
 
     def transcript(self, platform: str, chat: str, after: int, limit: int) -> list[dict[str, Any]]:
         """Return a chat's exchanges for a page to show, oldest first.
@@ -187,7 +205,14 @@ class Outbox:
         """
         with self._database.read() as session:
             rows = session.execute(
-                select(InboxRow.id, InboxRow.message_id, InboxRow.text, OutboxRow.text)
+                select(
+                    InboxRow.id,
+                    InboxRow.message_id,
+                    InboxRow.text,
+                    InboxRow.state,
+                    OutboxRow.text,
+                    OutboxRow.detail,
+                )
                 .join(Conversation, Conversation.id == InboxRow.conversation_id)
                 .outerjoin(OutboxRow, and_(OutboxRow.inbox_id == InboxRow.id, OutboxRow.purpose == REPLY))
                 .where(
@@ -199,7 +224,38 @@ class Outbox:
                 .order_by(InboxRow.id.desc())
                 .limit(limit)
             ).all()
-        return [{"number": n, "id": i, "text": t, "reply": r} for n, i, t, r in reversed(rows)]
+        return [
+            {
+                "number": number,
+                "id": message_id,
+                "text": text,
+                "reply": reply,
+                "failed": state in GIVEN_UP,
+                "rateable": bool(detail and detail.get(RATEABLE)),
+            }
+            for number, message_id, text, state, reply, detail in reversed(rows)
+        ]
+
+    def standing(self, platform: str, message_id: str) -> Standing | None:
+        """Return how far the message ``message_id`` of ``platform`` is; None when there is none."""
+        mine, earlier = InboxRow, aliased(InboxRow)
+        with self._database.read() as session:
+            row = session.execute(
+                select(mine.id, mine.state, OutboxRow.text, OutboxRow.detail)
+                .outerjoin(OutboxRow, and_(OutboxRow.inbox_id == mine.id, OutboxRow.purpose == REPLY))
+                .where(mine.platform == platform, mine.message_id == message_id, mine.state != FORGOTTEN)
+            ).one_or_none()
+            if row is None:
+                return None
+            number, state, reply, detail = row
+            ahead = 0
+            if reply is None:
+                ahead = session.execute(
+                    select(func.count()).where(
+                        earlier.state == PENDING, earlier.id < number, earlier.kind == Kind.CHAT.value
+                    )
+                ).scalar_one()
+        return Standing(number, ahead, reply, state in GIVEN_UP, bool(detail and detail.get(RATEABLE)))
 
     def unanswered(self, platform: str, chat: str) -> int:
         """Return how many messages of a chat have no reply yet."""

@@ -12,10 +12,13 @@ log = Log(__name__)
 class Refused(Exception):
     """A request that is refused; ``message`` says what is wrong without quoting the request."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        """Remember the HTTP ``status``, a ``code`` for programs and a ``message`` for people."""
+    def __init__(self, status: int, code: str, message: str, retry_after: int = 0) -> None:
+        """Remember the HTTP ``status``, a ``code`` for programs and a ``message`` for people.
+
+        ``retry_after`` is after how many seconds another try may work, where that is known.
+        """
         super().__init__(code)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
 
 
 def _answer(status: int, code: str, message: str) -> Response:
@@ -30,7 +33,10 @@ def install(app: Flask, metrics: Metrics) -> None:
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> Response:
-        return _answer(error.status, error.code, error.message)
+        response = _answer(error.status, error.code, error.message)
+        if error.retry_after:
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:

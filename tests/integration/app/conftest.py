@@ -1,14 +1,13 @@
 """Fixtures: the emulated platforms and the assistant that talks to them."""
 
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
+from tests import postgresql
 from tests.emulators.config import FeishuConfig, TelegramConfig
 from tests.emulators.feishu import make_feishu_app
 from tests.emulators.feishu_client import FeishuUser, message_event, post_event
@@ -78,13 +77,7 @@ def platforms() -> Iterator[Platforms]:
 
 @pytest.fixture(scope="session")
 def new_postgres_database(postgres: str) -> Callable[[], str]:
-    def make() -> str:
-        name = f"t{uuid.uuid4().hex}"
-        with psycopg.connect(f"host={postgres} user=postgres dbname=postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        return f"postgresql+psycopg://postgres@/{name}?host={postgres}"
-
-    return make
+    return lambda: postgresql.new_database(postgres)
 
 
 Maker = Callable[..., Assistant]

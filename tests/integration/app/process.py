@@ -25,6 +25,7 @@ SECRETS = {
     "telegram_bot_token": "123456789:AAE-abcdefghijklmnopqrstuvwxyz01234",
     "telegram_secret_token": "telegram_secret_token-0123456789",
     "api_token": "api-token-0123456789",
+    "web_chat_access_code": "web-chat-access-code-0123",
 }
 
 # The app's own gunicorn settings, with a backend that waits while a file exists, and one that takes its time
@@ -88,6 +89,7 @@ class Assistant:
             "ASSISTANT_MAX_TOKENS": "16",
             "ASSISTANT_SYSTEM_PROMPT": "Answer briefly.",
             "ASSISTANT_LOG_LEVEL": "debug",
+            "ASSISTANT_WEB_CHAT_ACCESS": "open",
             **settings,
         }
         self.log_path = directory / "log"
@@ -117,7 +119,10 @@ class Assistant:
                 start_new_session=True,
             )
         if wait:
-            until("the assistant is ready", self.ready)
+            self.await_ready()
+
+    def await_ready(self) -> None:
+        until("the assistant is ready", self.ready)
 
     def ready(self) -> bool:
         assert self.process is not None
@@ -152,6 +157,14 @@ class Assistant:
         try:
             with engine.connect() as connection:
                 return list(connection.execute(text(query)))
+        finally:
+            engine.dispose()
+
+    def execute(self, statement: str) -> None:
+        engine = create_engine(self.database_url)
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(statement))
         finally:
             engine.dispose()
 

@@ -22,6 +22,7 @@ SECRET_FILES = (
     "telegram_bot_token",
     "telegram_secret_token",
     "api_token",
+    "web_chat_access_code",
 )
 
 
@@ -170,9 +171,27 @@ def test_secret_of_a_channel_that_is_off_is_not_needed(place: Place) -> None:
     for name in SECRET_FILES:
         (place.secrets / name).unlink()
     place.set(
-        ASSISTANT_FEISHU_ENABLED="false", ASSISTANT_TELEGRAM_ENABLED="false", ASSISTANT_API_ENABLED="false"
+        ASSISTANT_FEISHU_ENABLED="false",
+        ASSISTANT_TELEGRAM_ENABLED="false",
+        ASSISTANT_API_ENABLED="false",
+        ASSISTANT_WEB_CHAT_ENABLED="false",
     )
-    assert load_settings().web_chat_enabled
+    assert load_settings().web_chat_streams == 0
+
+
+def test_the_web_chat_is_open_only_when_that_is_said(place: Place) -> None:
+    assert load_settings().web_chat_code == "value of web_chat_access_code"
+    place.set(ASSISTANT_WEB_CHAT_ACCESS="Open")
+    assert load_settings().web_chat_code == ""
+    (place.secrets / "web_chat_access_code").unlink()
+    assert load_settings().web_chat_code == ""
+    place.set(ASSISTANT_WEB_CHAT_ACCESS="code")
+    for name in ("web_chat_access_code", "openssl rand -hex 8", "ASSISTANT_WEB_CHAT_ACCESS=open"):
+        assert name in problem()
+    (place.secrets / "web_chat_access_code").write_text("seven77\n")
+    assert problem().startswith("web_chat_access_code: ")
+    place.set(ASSISTANT_WEB_CHAT_ACCESS="public")
+    assert problem().startswith("ASSISTANT_WEB_CHAT_ACCESS: ")
 
 
 def test_another_model_server_needs_no_model_file(place: Place) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, inspect, select
+from sqlalchemy.exc import IntegrityError
 
 from assistant.messages import Incoming, Turn
 from assistant.store.inbox import LeaseLost
@@ -41,6 +42,18 @@ def test_many_threads_accept_the_same_message_once(store: Store) -> None:
         thread.join()
     assert len(results) == 8
     assert len([r for r in results if r is not None]) == 1
+
+
+def test_repeated_first_message_may_lose_both_races(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    insert, lost = store.inbox._insert, ["the conversation", "the message"]
+
+    def racing(*arguments: Any) -> int | None:
+        if lost:
+            raise IntegrityError(lost.pop(0), None, Exception())
+        return insert(*arguments)
+
+    monkeypatch.setattr(store.inbox, "_insert", racing)
+    assert accept(store) is not None
 
 
 def test_many_threads_claim_each_message_once(store: Store) -> None:

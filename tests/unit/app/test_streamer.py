@@ -125,6 +125,27 @@ def test_nothing_is_shown_after_the_answer_has_settled(stage: Stage) -> None:
     assert stage.channel.calls == []
 
 
+def test_no_draft_of_an_answer_that_ended_during_anothers_call(stage: Stage) -> None:
+    other = stage.store.inbox.accept(Incoming("feishu", "m2", "d", "question"))
+    assert other is not None
+
+    class Slow(Channel):
+        def open_draft(self, part: Part) -> str:
+            if part.reply_to == "m1":
+                stage.streamer.settle(other)
+                stage.live.end(other)
+                stage.streamer.step("telegram")  # another thread tidies up
+            return super().open_draft(part)
+
+    stage.channel = Slow()
+    channels = {"feishu": stage.channel, "telegram": Channel()}
+    stage.streamer = Streamer(stage.live, stage.drafts, channels, clock=lambda: stage.now)
+    stage.begin().say("The answer whose draft takes long")
+    stage.live.begin(LiveAnswer(other, "feishu", "d", "m2", "en")).say("The answer that ends meanwhile")
+    stage.step()
+    assert stage.channel.calls == [("open", "The answer whose draft takes long")]
+
+
 def test_settling_waits_for_the_call_that_is_under_way(stage: Stage) -> None:
     stage.begin().say("The first words of it")
     stage.channel.hold.clear()

@@ -30,7 +30,7 @@ from assistant.store.people import People
 from assistant.store.ratings import Ratings
 from assistant.store.switches import Switches
 from assistant.texts import EMPTY, FAILED, HELP
-from assistant.worker import MAX_ATTEMPTS, OUTAGE_SECONDS, Worker
+from assistant.worker import MAX_ATTEMPTS, MAX_ENDS, OUTAGE_SECONDS, Worker
 from tests.unit.app.conftest import Store
 
 
@@ -191,9 +191,18 @@ def test_request_that_can_never_work_is_given_up_at_once(store: Store) -> None:
     assert (replies(store), dead(store)) == ([FAILED("en")], ["RequestError"])
 
 
+def test_message_outlives_the_ends_of_the_process(store: Store) -> None:
+    accept(store)
+    for _ in range(MAX_ENDS - 1):
+        assert store.inbox.claim() is not None
+        store.clock.now += 60
+    step(worker(store, Backend("at last")))
+    assert (replies(store), dead(store)) == (["at last"], [])
+
+
 def test_message_that_kills_the_process_is_given_up(store: Store) -> None:
     accept(store)
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(MAX_ENDS):
         assert store.inbox.claim() is not None
         store.clock.now += 60
     backend = Backend()

@@ -11,7 +11,7 @@ from tests.unit.repository.project import load_yaml, text_of
 
 _REFERENCE = re.compile(r"\bvault_[a-z0-9_]*[a-z0-9]\b")
 _SECRET_NAME = re.compile(
-    r"(secret|token|password|passphrase|encrypt_key|encryption_key|api_key|private_key)$"
+    r"(secret|token|password|passphrase|encrypt_key|encryption_key|api_key|access_code|private_key)$"
 )
 _WHOLE_REFERENCE = re.compile(r"^\{\{ vault_[a-z0-9_]+ \}\}$")
 _PASSWORD_IN_URL = re.compile(r"://[^/\s:@{]*:[^/\s@{]+@")

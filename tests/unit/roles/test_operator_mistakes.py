@@ -17,6 +17,7 @@ GOOD = {
     "model_file": "model.gguf",
     "assistant_model_file": "model.gguf",
     "assistant_api_token": "token",
+    "assistant_web_chat_access_code": "0123456789abcdef",
     "proxy_domain": "assistant.example.org",
     "proxy_tls_mode": "self_signed",
 }
@@ -35,6 +36,21 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         "assistant",
         {"assistant_api_token": "{{ vault_api_token }}"},
         ["vault_api_token", VAULT, "example"],
+    ),
+    "web chat without a code": (
+        "assistant",
+        {"assistant_web_chat_access_code": "{{ vault_web_chat_access_code }}"},
+        ["vault_web_chat_access_code", VAULT, "example", "assistant_web_chat_access: open"],
+    ),
+    "web chat with a code that can be guessed": (
+        "assistant",
+        {"assistant_web_chat_access_code": "1234567"},
+        ["vault_web_chat_access_code", VAULT, "8 characters", "openssl rand -hex 8"],
+    ),
+    "web chat with an unknown access": (
+        "assistant",
+        {"assistant_web_chat_access": "public"},
+        ["assistant_web_chat_access", "code", "open", MAIN],
     ),
     "feishu without secrets": (
         "assistant",

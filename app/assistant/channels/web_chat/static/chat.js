@@ -1,159 +1,274 @@
-"use strict";
+// What happens: one loop sends what waits, follows what is being answered, and heals itself after a failure.
 
-const FAST_MS = 700;
-const SLOW_MS = 4000;
-const element = (id) => document.getElementById(id);
-const list = element("messages");
-const field = element("text");
-const shown = new Map(); // message id -> {question, answer} elements
-let language = (localStorage.getItem("language") || navigator.language || "en").startsWith("zh") ? "zh" : "en";
-let problem = ""; // a key of WORDS
-let timer = 0;
-let conversation = 0; // counts "new chat", so that an answer to an older request is dropped
+import * as api from "./api.js";
+import * as gate from "./gate.js";
+import { currentLanguage, keep, recall, translate } from "./preferences.js";
+import { Exchange, problem, status, toEnd } from "./view.js";
 
-const word = (key) => WORDS[language][key];
+const LONGEST = 4000;
+const POLL_MS = 1500;
+const AGAIN_MS = 3000;
+const session = () => sessionStorage;
+const byId = (id) => document.getElementById(id);
+const field = byId("text");
+const exchanges = new Map(); // message id -> Exchange
+let outgoing = JSON.parse(recall("outgoing", session) || "[]"); // {id, text}: not yet at the server
+let unread = true; // whether the server may know more than this page
+let wake = () => {};
+let streaming = new AbortController();
 
-function identifier() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const keepOutgoing = () => keep("outgoing", JSON.stringify(outgoing), session);
+const unanswered = () => [...exchanges.values()].find((one) => !one.done && !outgoing.some((o) => o.id === one.id));
+
+function pause(milliseconds) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
 }
 
-function show() {
-  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-  document.title = word("title");
-  for (const node of document.querySelectorAll("[data-word]")) node.textContent = word(node.dataset.word);
-  for (const node of document.querySelectorAll("[data-placeholder]")) node.placeholder = word(node.dataset.placeholder);
-  for (const node of document.querySelectorAll("[data-label]")) node.setAttribute("aria-label", word(node.dataset.label));
-  element("language").textContent = word("other");
-  element("language").lang = word("otherCode");
-  const waiting = [...shown.values()].some((pair) => !pair.answer);
-  element("welcome").hidden = shown.size > 0;
-  element("thinking").hidden = !waiting;
-  element("thinking").textContent = waiting ? word("thinking") : "";
-  element("problem").hidden = !problem;
-  element("problem").textContent = problem ? word(problem) : "";
+function nudge() {
+  streaming.abort();
+  wake();
 }
 
-function bubble(who, text, after) {
-  const item = document.createElement("li");
-  item.className = who;
-  const name = document.createElement("span");
-  name.className = "unseen";
-  name.dataset.word = who;
-  name.textContent = word(who);
-  const body = document.createElement("p");
-  body.dir = "auto";
-  body.textContent = text; // never innerHTML: the text is anybody's
-  item.append(name, body);
-  if (after) after.after(item);
-  else list.append(item);
-  return item;
-}
-
-function put(id, text, reply) {
-  let pair = shown.get(id);
-  if (!pair) {
-    pair = { question: bubble("you", text, null), answer: null };
-    shown.set(id, pair);
+function exchange(id, text) {
+  if (!exchanges.has(id)) {
+    exchanges.set(id, new Exchange(id, text, { again: say, rate }));
+    toEnd();
   }
-  if (reply !== null && !pair.answer) pair.answer = bubble("assistant", reply, pair.question);
-}
-
-function toEnd() {
-  window.scrollTo({ top: document.body.scrollHeight });
+  return exchanges.get(id);
 }
 
 async function read() {
-  clearTimeout(timer);
-  const mine = conversation;
-  try {
-    const response = await fetch("/chat/messages", { headers: { Accept: "application/json" } });
-    if (!response.ok) throw new Error(String(response.status));
-    const found = (await response.json()).messages;
-    if (mine !== conversation) return;
-    const before = list.children.length;
-    for (const one of found) put(one.id, one.text, one.reply);
-    if (problem === "offline") problem = "";
-    show();
-    if (list.children.length !== before) toEnd();
-  } catch {
-    if (mine !== conversation) return;
-    problem = "offline";
-    show();
+  const found = await api.read();
+  unread = false;
+  for (const one of found) {
+    const shown = exchange(one.id, one.text);
+    if (one.reply !== null) shown.finish(one);
   }
-  const waiting = [...shown.values()].some((pair) => !pair.answer);
-  if (waiting || problem === "offline") timer = setTimeout(read, problem ? SLOW_MS : FAST_MS);
+  const known = new Set(found.map((one) => one.id));
+  for (const one of exchanges.values()) {
+    // It was deleted there, or the cookie of the conversation is gone.
+    if (!known.has(one.id) && !one.done && !outgoing.some((o) => o.id === one.id)) one.finish({ reply: null, failed: true });
+  }
+  // What this tab could not send before it was loaded again stands below what was sent.
+  for (const one of outgoing) exchange(one.id, one.text).sending(true);
 }
 
-async function post(id, text) {
-  const mine = conversation;
-  element("send").disabled = true;
+async function deliver({ id, text }) {
+  const shown = exchange(id, text);
+  shown.sending(true);
   try {
-    const response = await fetch("/chat/messages", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ id, text }),
-    });
-    if (mine !== conversation) return;
-    if (!response.ok) {
-      problem = response.status === 429 ? "busy" : "failed";
+    await api.post(id, text, currentLanguage());
+  } catch (error) {
+    if (error.status === 429) {
+      status("busy");
+      const earlier = unanswered();
+      if (earlier) await follow(earlier);
+      else await pause((error.retryAfter || 2) * 1000);
       return;
     }
-    problem = "";
-    put(id, text, null);
-    if (field.value.trim() === text) field.value = "";
+    if (error.passing || error.status === 401) throw error;
+    // It would be refused again. The text goes back to its writer.
+    field.value = field.value ? `${text}\n${field.value}` : text;
     grow();
+    shown.remove();
+    exchanges.delete(id);
+    problem("refused");
+    outgoing = outgoing.filter((one) => one.id !== id);
+    keepOutgoing();
+    return;
+  }
+  outgoing = outgoing.filter((one) => one.id !== id);
+  keepOutgoing();
+  shown.sending(false);
+  problem("");
+}
+
+async function follow(shown) {
+  streaming = new AbortController();
+  shown.open();
+  toEnd();
+  try {
+    for await (const line of api.follow(shown.id, streaming.signal)) {
+      problem("");
+      if (line.waiting !== undefined) {
+        if (line.waiting > 0) status("waiting", line.waiting);
+        else status("thinking");
+      } else if (line.again) shown.piece(null);
+      else if (line.text !== undefined) {
+        // A stream that was opened again tells all from the beginning.
+        if (shown.stream !== streaming) shown.piece(null);
+        shown.stream = streaming;
+        status("thinking");
+        shown.piece(line.text);
+      } else if (line.end) {
+        shown.finish(line.end);
+        status("");
+        return;
+      }
+    }
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    if (error.status === 404) unread = true;
+    else if (error.status !== 503 && error.status !== 429) throw error;
+    else unread = true;
+    await pause(POLL_MS);
+    return;
+  }
+  await pause(200);
+}
+
+/** Do the next thing; returns whether there was one. */
+async function step() {
+  if (unread) await read();
+  else if (outgoing.length) await deliver(outgoing[0]);
+  else {
+    const next = unanswered();
+    if (!next) return false;
+    await follow(next);
+  }
+  return true;
+}
+
+let shown = false;
+
+function showChat() {
+  gate.show(true);
+  if (!shown && matchMedia("(pointer: fine)").matches) field.focus();
+  shown = true;
+}
+
+async function run() {
+  for (;;) {
+    try {
+      const busy = await step();
+      showChat();
+      if (!busy) {
+        status("");
+        await pause(2 ** 30);
+      }
+    } catch (error) {
+      if (error.status === 401) {
+        await gate.ask();
+        problem("");
+      } else {
+        showChat();
+        status("");
+        problem("offline");
+        await pause(AGAIN_MS);
+        if (!(error instanceof api.Refused)) console.error(error);
+      }
+      unread = true;
+    }
+    if (!unread && byId("problem").dataset.word === "offline") problem("");
+  }
+}
+
+function identifier() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function say(text) {
+  const one = { id: identifier(), text };
+  outgoing.push(one);
+  keepOutgoing();
+  exchange(one.id, text).sending(true);
+  toEnd(true);
+  nudge();
+}
+
+async function rate(id, score) {
+  try {
+    await api.rate(id, score);
+    return true;
   } catch {
-    problem = "failed";
-  } finally {
-    element("send").disabled = false;
-    show();
-    toEnd();
-    if (!problem) read();
+    return false;
   }
 }
 
 function grow() {
-  field.rows = Math.min(6, Math.max(1, field.value.split("\n").length));
+  field.style.height = "auto";
+  field.style.height = `${field.scrollHeight}px`;
+  keep("draft", field.value, session);
+  const over = field.value.trim().length - LONGEST;
+  byId("send").disabled = over > 0;
+  if (over > 0) problem("long", over);
+  else if (["long", "refused"].includes(byId("problem").dataset.word)) problem("");
 }
 
-let last = { id: "", text: "" };
-element("form").addEventListener("submit", (event) => {
+byId("form").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = field.value.trim();
-  if (!text || element("send").disabled) return;
-  // After a failure the same text keeps its id: the server may have it already.
-  if (last.text !== text || shown.has(last.id)) last = { id: identifier(), text };
-  post(last.id, text);
+  if (!text || byId("send").disabled) return;
+  field.value = "";
+  grow();
+  say(text);
 });
 field.addEventListener("input", grow);
 field.addEventListener("keydown", (event) => {
-  // Enter also ends the choice of a Chinese character; that one must not send.
+  // Enter also ends the choice of a Chinese character; that one must not send (229: Safari's).
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) {
     event.preventDefault();
-    element("form").requestSubmit();
+    byId("form").requestSubmit();
   }
 });
-element("language").addEventListener("click", () => {
-  language = language === "zh" ? "en" : "zh";
-  localStorage.setItem("language", language);
-  show();
+byId("log").addEventListener("keydown", (event) => {
+  if (event.key === "Escape") field.focus();
 });
-element("fresh").addEventListener("click", async () => {
-  clearTimeout(timer);
-  try {
-    const response = await fetch("/chat/conversation", { method: "DELETE" });
-    if (!response.ok) throw new Error(String(response.status));
-    conversation += 1;
-    shown.clear();
-    list.replaceChildren();
-    problem = "";
+byId("down").addEventListener("click", () => {
+  toEnd(true);
+  field.focus();
+});
+for (const example of document.querySelectorAll(".example")) {
+  example.addEventListener("click", () => {
+    say(example.textContent);
     field.focus();
-  } catch {
-    problem = "offline";
+  });
+}
+
+const dialog = byId("confirm");
+byId("fresh").addEventListener("click", () => {
+  if (exchanges.size) dialog.showModal();
+  else field.focus();
+});
+byId("confirm-no").addEventListener("click", () => dialog.close());
+byId("confirm-yes").addEventListener("click", async () => {
+  dialog.close();
+  try {
+    await api.forget();
+  } catch (error) {
+    unread = true;
+    if (error.status !== 401) problem("offline");
+    nudge();
+    return;
   }
-  show();
+  outgoing = [];
+  keepOutgoing();
+  for (const one of exchanges.values()) one.remove();
+  exchanges.clear();
+  problem("");
+  status("");
+  nudge();
+  field.focus();
+});
+window.addEventListener("online", nudge);
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && !byId("chat").hidden) {
+    unread = true;
+    wake();
+  }
 });
 
-show();
-read();
+translate();
+field.value = recall("draft", session) ?? "";
+run();
+grow();
+// A server that does not answer must not leave the page empty.
+setTimeout(() => {
+  if (byId("gate").hidden) showChat();
+}, 1000);

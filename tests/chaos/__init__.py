@@ -1,0 +1,1 @@
+"""Messages from both platforms while the assistant is killed and the network fails: none is lost."""
