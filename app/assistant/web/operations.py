@@ -173,8 +173,16 @@ OPERATIONS: dict[str, Json] = {
     "telegram.webhook": {
         "summary": "Telegram's updates.",
         "security": [{"telegramSecret": []}],
-        "requestBody": _body(_object(["update_id"], update_id=NUMBER, message={"type": "object"})),
-        "responses": {"200": _json(_object(["ok"], ok=YES_OR_NO), "Kept."), **_refused(401, *BODY)},
+        "requestBody": _body(
+            _object(
+                ["update_id"],
+                update_id=NUMBER,
+                message={"type": "object"},
+                edited_message={"type": "object"},
+                callback_query={"type": "object"},
+            )
+        ),
+        "responses": {"200": _json(_object(["ok"], ok=YES_OR_NO), "Kept."), **_refused(401, *BODY, 503)},
     },
     "api.models": {
         "summary": "The one model, in OpenAI's shape.",
