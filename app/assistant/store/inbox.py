@@ -85,8 +85,7 @@ class Inbox:
             The row's id, or None when nothing is to be answered: (platform, message id) is already there,
             or the text took the place of another one that waits.
         """
-        # On PostgreSQL, equal messages and a chat's first ones may race: a constraint stops one, whose next
-        # try finds the row. A repeated first message may meet both constraints.
+        # On PostgreSQL two may race: one of two constraints stops one, whose next try finds the row.
         for last_try in (False, False, True):
             try:
                 if self._database.is_sqlite:
