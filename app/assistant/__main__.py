@@ -149,6 +149,18 @@ def _add_people(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     maintenance.add_argument("action", choices=["on", "off", "status"])
 
 
+def _add_telegram(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "telegram",
+        help="register webhook and menu where they are not, and see whether Telegram gets through",
+        epilog="Exit status: 0 all is well, 1 not, 2 wrong arguments.",
+    )
+    parser.add_argument(
+        "--seconds", type=_count, default=30, help="patience with updates that wait (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m assistant", description=__doc__)
@@ -163,6 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_people(commands)
     _add_forget(commands)
     _add_encrypt(commands)
+    _add_telegram(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "capacity":
         # Imported here: the health check, every ten seconds, has no use for numpy.
@@ -189,6 +202,10 @@ def main(arguments: list[str] | None = None) -> int:
         from assistant.maintenance_command import run as maintenance
 
         return maintenance(chosen.action)
+    if chosen.command == "telegram":
+        from assistant.telegram_command import run as telegram
+
+        return telegram(seconds=chosen.seconds, as_json=chosen.json)
     return check() if chosen.command == "check" else healthcheck(chosen.url)
 
 

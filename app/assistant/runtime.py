@@ -10,7 +10,7 @@ from assistant.admission import Admission, Rules
 from assistant.channels import feishu, telegram
 from assistant.channels.api.routes import blueprint as api_blueprint
 from assistant.channels.base import Intake, Rating
-from assistant.channels.feishu.channel import FeishuChannel
+from assistant.channels.feishu.channel import FeishuChannel, FeishuLongConnection
 from assistant.channels.feishu.client import FeishuClient
 from assistant.channels.feishu.gate import Gate
 from assistant.channels.telegram.channel import TelegramChannel, TelegramPolling
@@ -113,18 +113,7 @@ class Runtime:
         settings, secrets = self.settings, self.settings.secrets
         channels: dict[str, FeishuChannel | TelegramChannel] = {}
         if settings.feishu_enabled:
-            channels[feishu.PLATFORM] = FeishuChannel(
-                FeishuClient(
-                    settings.feishu_base_url, settings.feishu_app_id, secrets.get("feishu_app_secret")
-                ),
-                Gate(
-                    secrets.get("feishu_verification_token"),
-                    secrets.get("feishu_encrypt_key"),
-                    settings.feishu_signature_scheme,
-                    settings.feishu_plain_events,
-                    settings.feishu_max_age_seconds,
-                ),
-            )
+            channels[feishu.PLATFORM] = self._feishu()
         if settings.telegram_enabled:
             client = TelegramClient(settings.telegram_base_url, secrets.get("telegram_bot_token"))
             if settings.telegram_mode == "polling":
@@ -139,6 +128,24 @@ class Runtime:
                     settings.public_url,
                 )
         return channels
+
+    def _feishu(self) -> FeishuChannel:
+        settings, secrets = self.settings, self.settings.secrets
+        client = FeishuClient(
+            settings.feishu_base_url, settings.feishu_app_id, secrets.get("feishu_app_secret")
+        )
+        if settings.feishu_mode == "long_connection":
+            return FeishuLongConnection(client)
+        return FeishuChannel(
+            client,
+            Gate(
+                secrets.get("feishu_verification_token"),
+                secrets.get("feishu_encrypt_key"),
+                settings.feishu_signature_scheme,
+                settings.feishu_plain_events,
+                settings.feishu_max_age_seconds,
+            ),
+        )
 
     def accept(self, message: Incoming, cursor: tuple[str, int] | None = None) -> int | None:
         """Commit ``message``, count it and wake the worker; None for a duplicate."""

@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     ``parallel`` is how many conversations are answered at once; ``context_tokens`` is each one's longest.
     ``backend_url`` empty means the model in ``model_path``, which is not needed otherwise.
     ``retention_days`` is after how many days what people wrote is deleted; 0 keeps it for ever.
+    ``feishu_mode`` is how Feishu's events come: to the webhook, or over a connection opened from here.
     ``feishu_signature_scheme``, ``feishu_plain_events`` and ``feishu_max_age_seconds`` say which events are
     let in (``channels/feishu/gate.py``).
     ``feishu_allowed`` and ``telegram_allowed`` list the people and chats that may ask, separated by commas;
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     feishu_enabled: bool = False
     feishu_app_id: str = ""
     feishu_base_url: str = "https://open.feishu.cn"
+    feishu_mode: Literal["webhook", "long_connection"] = "webhook"
     feishu_signature_scheme: Literal["feishu", "hmac-sha256"] = "feishu"
     feishu_plain_events: bool = False
     feishu_max_age_seconds: Annotated[int, Field(ge=0, le=604800)] = 0
@@ -172,7 +174,13 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "log_level", "telegram_mode", "web_chat_access", "repack", "feishu_signature_scheme", mode="before"
+        "log_level",
+        "telegram_mode",
+        "web_chat_access",
+        "repack",
+        "feishu_mode",
+        "feishu_signature_scheme",
+        mode="before",
     )
     @classmethod
     def _lower(cls, value: object) -> object:

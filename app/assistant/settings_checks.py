@@ -52,9 +52,7 @@ def cross_checks(settings: "Settings") -> None:
     needed = {
         "ASSISTANT_FEISHU_ENABLED": (
             settings.feishu_enabled,
-            ("feishu_app_secret", "feishu_verification_token")
-            if settings.feishu_plain_events
-            else ("feishu_app_secret", "feishu_encrypt_key", "feishu_verification_token"),
+            _feishu_secrets(settings),
         ),
         "ASSISTANT_TELEGRAM_ENABLED": (
             settings.telegram_enabled,
@@ -86,6 +84,15 @@ def cross_checks(settings: "Settings") -> None:
             f"is {settings.max_tokens}, which is more than half of "
             f"ASSISTANT_CONTEXT_TOKENS ({settings.context_tokens})",
         )
+
+
+def _feishu_secrets(settings: "Settings") -> tuple[str, ...]:
+    if settings.feishu_mode == "long_connection":
+        # The connection is opened with the app's secret; what comes over it is neither encrypted nor signed.
+        return ("feishu_app_secret",)
+    if settings.feishu_plain_events:
+        return ("feishu_app_secret", "feishu_verification_token")
+    return ("feishu_app_secret", "feishu_encrypt_key", "feishu_verification_token")
 
 
 def _has_access_code(settings: "Settings") -> None:

@@ -138,6 +138,8 @@ class Streamer:
     def _change(self, shown: _Shown, channel: Push, text: str) -> None:
         answer = shown.answer
         if not shown.draft:
+            if self._drafts.must_wait(answer.number):
+                return
             key, shown.draft = self._drafts.begin(answer.number)
             if not shown.draft:
                 part = Part(answer.chat, text, answer.reply_to, key, language=answer.language)

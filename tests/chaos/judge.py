@@ -15,6 +15,8 @@ LATE_SECONDS = 1.0
 # From the platform's taking of a message to the commit in the database, without the way of the answer.
 RECORD_SECONDS = 2.0
 TIME_ERROR_SECONDS = 0.05
+# The assistant calls a platform from two threads at most: one opens drafts, the other sends replies.
+CALLS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,10 @@ def _explain(verdict: Verdict, evidence: Evidence, copies: Mapping[int, Sequence
 
     A kill explains one on Telegram when it fell between the platform's taking of the earlier copy and the
     moment at which the assistant would have committed that, and when the database did learn of the answer
-    only after the later copy. It explains one only: the assistant sends a platform's answers one by one. On
-    Feishu nothing explains a double: its ``uuid`` drops the repetition.
+    only after the later copy. It explains as many as there can be calls under way. On Feishu nothing explains a
+    double: its ``uuid`` drops the repetition.
     """
-    kills = list(evidence.kills)
+    kills = sorted([*evidence.kills] * CALLS_AT_ONCE)
     pairs = [pair for found in copies.values() for pair in pairwise(found)]
     for earlier, later in sorted(pairs, key=lambda pair: pair[0].at):
         number = earlier.message

@@ -26,7 +26,9 @@ class ConfigurationError(Exception):
 class FeishuConfig:
     """What the emulated Feishu platform knows of the app, and its limits.
 
-    The limits are those of the platform; tests may lower them. Rates are calls a second.
+    The limits are those of the platform; tests may lower them. ``chat_rate`` is messages a second in a chat,
+    ``total_rate`` and ``minute_rate`` calls a second and a minute of each API. A card streams for
+    ``streaming_seconds``. Long connections are told to come back after ``reconnect_seconds``.
     """
 
     app_id: str
@@ -36,6 +38,9 @@ class FeishuConfig:
     token_seconds: int = 7200
     chat_rate: int = 5
     total_rate: int = 50
+    minute_rate: int = 1000
+    streaming_seconds: float = 600.0
+    reconnect_seconds: int = 1
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 Pages of https://open.feishu.cn/document that the facts come from:
 
 - token: ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token_internal
-- send: server-docs/im-v1/message/create; reply: server-docs/im-v1/message/reply
+- send, reply, edit, update of a card, recall: server-docs/im-v1/message/{create,reply,update,patch,delete}
+- cards: see feishu_cards.py; long connections: see feishu_long_connection.py
 - bot: ukTMukTMukTM/uAjMxEjLwITMx4CMyETM
 - rates: server-docs/api-call-guide/frequency-control
-- general errors (10014, 99991661, 99991663): server-docs/api-call-guide/generic-error-code
+- general errors (10014, 99991661, 99991663, 99991672): server-docs/api-call-guide/generic-error-code
 - invalid parameters: uAjLw4CM/ugTN1YjL4UTN24CO1UjN/trouble-shooting/how-to-resolve-error-230001
 """
 
@@ -17,22 +18,28 @@ import math
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify
 from flask.typing import ResponseReturnValue
 
 from tests.emulators.config import FeishuConfig
 from tests.emulators.control import make_app
 from tests.emulators.faults import Fault
-from tests.emulators.feishu_messages import FeishuError, Message, text_of, validate
+from tests.emulators.feishu_cards import Cards, buttons_of, checked_card, words_of
+from tests.emulators.feishu_long_connection import LongConnections, add_connection_routes
+from tests.emulators.feishu_messages import FeishuError, Message, text_of
+from tests.emulators.feishu_routes import add_platform_routes, add_test_routes
 from tests.emulators.feishu_tokens import Tokens
 from tests.emulators.limits import Window
 from tests.emulators.record import Record, Sent
 
 DEDUPLICATION_SECONDS = 3600.0  # "uuid": at most one message in 1 hour, pages send and reply
+MOST_EDITS = 20
+CARD_UPDATES_A_SECOND = 5
 _FREQUENCY_LIMIT = 99991400
-_RECEIVER_TYPES = ("chat_id", "open_id", "user_id", "union_id", "email")
 
 
 class Feishu:
@@ -49,19 +56,47 @@ class Feishu:
         self.record = Record()
         self.recalled: set[str] = set()
         self.chats: dict[str, str] = {}
+        self.missing_scopes: set[str] = set()
         self._clock = clock
         self._lock = threading.Lock()
         self.tokens = Tokens(config, clock)
+        self.cards = Cards(clock, config.streaming_seconds)
+        self.connections = LongConnections(config)
         self.reset()
 
     def reset(self) -> None:
-        """Forget tokens, rates and message ids."""
+        """Forget tokens, rates, message ids and cards; connections stay."""
         self.tokens.clear()
         self.recalled.clear()
         self.chats.clear()
+        self.cards.clear()
+        self.missing_scopes.clear()
+        self._sent: dict[str, tuple[Sent, str]] = {}
         self._accepted: dict[tuple[str, str], tuple[float, dict[str, object]]] = {}
         self._chat_rate = Window(self.config.chat_rate, 1.0, self._clock)
-        self._total_rate = Window(self.config.total_rate, 1.0, self._clock)
+        self._card_rate = Window(CARD_UPDATES_A_SECOND, 1.0, self._clock)
+        self._rates: dict[str, tuple[Window, Window]] = defaultdict(
+            lambda: (
+                Window(self.config.total_rate, 1.0, self._clock),
+                Window(self.config.minute_rate, 60.0, self._clock),
+            )
+        )
+
+    def admit(self, api: str, authorization: str, scope: str = "") -> None:
+        """Check the token, the permission and the rates of a call of ``api``.
+
+        Raises:
+            FeishuError: with the documented code.
+        """
+        self.tokens.check(authorization)
+        if scope in self.missing_scopes:
+            raise FeishuError(99991672, f"Access denied. One of the following scopes is required: [{scope}].")
+        for window in self._rates[api]:
+            wait = window.wait(api)
+            if wait:
+                raise FeishuError(
+                    _FREQUENCY_LIMIT, "request trigger frequency limit", status=429, reset=math.ceil(wait)
+                )
 
     def send(self, message: Message) -> dict[str, object]:
         """Take a message that the assistant sends.
@@ -79,11 +114,6 @@ class Feishu:
             return self._send(message)
 
     def _send(self, message: Message) -> dict[str, object]:
-        wait = self._total_rate.wait("all")
-        if wait:
-            raise FeishuError(
-                _FREQUENCY_LIMIT, "request trigger frequency limit", status=429, reset=math.ceil(wait)
-            )
         target = message.reply_to or message.chat
         known = self._accepted.get((target, message.uuid))
         if message.uuid and known and self._clock() - known[0] < DEDUPLICATION_SECONDS:
@@ -95,8 +125,13 @@ class Feishu:
         if self._chat_rate.wait(chat or target):
             raise FeishuError(230020, "This operation triggers the frequency limit.")
         message_id = f"om_{uuid.uuid4().hex}"
+        sent = Sent(chat, text_of(message), message.reply_to or None, message_id, message.kind)
+        sent.in_thread = message.in_thread
+        if message.kind == "interactive":
+            self._show_card(message, sent)
         self.chats[message_id] = chat
-        self.record.add(Sent(chat, text_of(message), message.reply_to or None, message_id, message.kind))
+        self._sent[message_id] = (sent, message.content)
+        self.record.add(sent)
         now = str(int(time.time() * 1000))
         data: dict[str, object] = {
             "message_id": message_id,
@@ -116,8 +151,69 @@ class Feishu:
             },
             "body": {"content": message.content},
         }
+        if message.in_thread:
+            data["thread_id"] = f"omt_{(message.reply_to or message_id)[3:15]}"
         self._accepted[target, message.uuid] = (self._clock(), data)
         return data
+
+    def _show_card(self, message: Message, sent: Sent) -> None:
+        content = json.loads(message.content)
+        if content.get("type") == "card":
+            self.cards.show(content.get("data", {}).get("card_id"), sent)
+        elif content.get("schema") == "2.0":
+            self._put_card(checked_card(message.content, _in_message), sent)
+
+    @staticmethod
+    def _put_card(card: dict[str, Any], sent: Sent) -> None:
+        sent.text, sent.buttons = words_of(card), buttons_of(card)
+
+    def edit(self, message_id: str, message: Message) -> None:
+        """Put another text in the place of a text message's."""
+        sent, _ = self._message(message_id)
+        if sent.kind == "interactive":
+            raise FeishuError(230054, "This operation is not supported for this message type.")
+        if sent.edits >= MOST_EDITS:
+            raise FeishuError(230072, "The message has reached the number of times it can be edited.")
+        sent.edit(text_of(message))
+
+    def update_card(self, message_id: str, content: object) -> None:
+        """Put another card in the place of the one that was sent as JSON."""
+        sent, _ = self._message(message_id)
+        if sent.kind != "interactive":
+            raise FeishuError(230001, "Your request contains an invalid request parameter, ext=not a card.")
+        if self._card_rate.wait(message_id):
+            raise FeishuError(230020, "This operation triggers the frequency limit.")
+        card = checked_card(content, _in_message)
+        sent.edit("")
+        self._put_card(card, sent)
+
+    def withdraw(self, message_id: str) -> None:
+        """Recall a message of the assistant's own."""
+        self._message(message_id)
+        del self._sent[message_id]
+        self.recalled.add(message_id)
+        self.record.remove(message_id)
+
+    def convert(self, message_id: str) -> str:
+        """Give the id of the card entity that a message shows."""
+        sent, content = self._message(message_id)
+        if sent.kind != "interactive":
+            raise FeishuError(10002, "the message is no card")
+        found = self.cards.card_in(message_id)
+        return found or self.cards.adopt(checked_card(content, _in_message), sent)
+
+    def _message(self, message_id: str) -> tuple[Sent, str]:
+        if message_id in self.recalled:
+            raise FeishuError(230011, "The message is recalled.")
+        if message_id not in self._sent:
+            raise FeishuError(230001, "Your request contains an invalid request parameter, ext=message_id.")
+        return self._sent[message_id]
+
+
+def _in_message(code: int, message: str) -> FeishuError:
+    if code == 200860:
+        return FeishuError(230025, "The length of the message content reaches its limit.")
+    return FeishuError(230099, f"Failed to create card content, ext=ErrCode: {code}; ErrMsg: {message}")
 
 
 def make_feishu_app(config: FeishuConfig, clock: Callable[[], float] = time.monotonic) -> Flask:
@@ -132,8 +228,9 @@ def make_feishu_app(config: FeishuConfig, clock: Callable[[], float] = time.mono
     """
     feishu = Feishu(config, clock)
     app = make_app("feishu", feishu.record, feishu.reset, _ordered)
-    _add_platform_routes(app, feishu)
-    _add_test_routes(app, feishu)
+    add_platform_routes(app, feishu)
+    add_test_routes(app, feishu)
+    add_connection_routes(app, feishu.connections)
 
     @app.errorhandler(FeishuError)
     def refuse(error: FeishuError) -> ResponseReturnValue:
@@ -142,74 +239,6 @@ def make_feishu_app(config: FeishuConfig, clock: Callable[[], float] = time.mono
         return jsonify(body), error.status, headers
 
     return app
-
-
-def _add_platform_routes(app: Flask, feishu: Feishu) -> None:
-    @app.post("/open-apis/auth/v3/tenant_access_token/internal")
-    def tenant_access_token() -> ResponseReturnValue:
-        return jsonify(feishu.tokens.issue(_body()))
-
-    @app.get("/open-apis/bot/v3/info")
-    @app.get("/open-apis/bot/v3/info/")
-    def bot_info() -> ResponseReturnValue:
-        feishu.tokens.check(request.headers.get("Authorization", ""))
-        bot = {
-            "activate_status": 2,
-            "app_name": "assistant",
-            "avatar_url": "",
-            "ip_white_list": [],
-            "open_id": "ou_00000000000000000000000000000b07",
-        }
-        return jsonify(code=0, msg="ok", bot=bot)
-
-    @app.post("/open-apis/im/v1/messages")
-    def create() -> ResponseReturnValue:
-        feishu.tokens.check(request.headers.get("Authorization", ""))
-        kind = request.args.get("receive_id_type", "")
-        if kind not in _RECEIVER_TYPES:
-            raise FeishuError(99992402, "field validation failed: receive_id_type")
-        message = validate(_body(), with_receiver=True)
-        return jsonify(code=0, msg="success", data=feishu.send(message))
-
-    @app.post("/open-apis/im/v1/messages/<message_id>/reply")
-    def reply(message_id: str) -> ResponseReturnValue:
-        feishu.tokens.check(request.headers.get("Authorization", ""))
-        if not message_id.startswith("om_"):
-            raise FeishuError(
-                230001, "Your request contains an invalid request parameter, ext=invalid message_id."
-            )
-        message = validate(_body(), with_receiver=False, reply_to=message_id)
-        return jsonify(code=0, msg="success", data=feishu.send(message))
-
-
-def _add_test_routes(app: Flask, feishu: Feishu) -> None:
-    @app.post("/_message")
-    def announce() -> ResponseReturnValue:
-        feishu.chats[_named("message_id")] = _named("chat_id")
-        return jsonify(status="ok")
-
-    @app.post("/_recall")
-    def recall() -> ResponseReturnValue:
-        feishu.recalled.add(_named("message_id"))
-        return jsonify(status="ok")
-
-    @app.post("/_expire_tokens")
-    def expire() -> ResponseReturnValue:
-        feishu.tokens.clear()
-        return jsonify(status="ok")
-
-
-def _body() -> object:
-    # force: the platform's own Python SDK sends no Content-Type with its call for a token
-    return request.get_json(force=True, silent=True)
-
-
-def _named(field: str) -> str:
-    document = _body()
-    value = document.get(field) if isinstance(document, dict) else None
-    if not isinstance(value, str) or not value:
-        raise FeishuError(400, f'the body must be an object with the text "{field}"')
-    return value
 
 
 def _ordered(fault: Fault) -> Response:

@@ -17,13 +17,14 @@ import ssl
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 PATH = "/feishu/webhook"
+CLICK_SECONDS = 3.0
 CONTENT_TYPE = "application/json; charset=utf-8"
 Scheme = Literal["feishu", "hmac-sha256"]
 _BLOCK_BYTES = 16
@@ -51,7 +52,8 @@ def message_event(
     user: FeishuUser,
     message_id: str | None = None,
     event_id: str | None = None,
-) -> dict[str, object]:
+    **fields: object,
+) -> dict[str, Any]:
     """Build an ``im.message.receive_v1`` event, schema 2.0, for a text message.
 
     Args:
@@ -61,6 +63,8 @@ def message_event(
         user: who writes, and where.
         message_id: ``om_...``; a new one if left out.
         event_id: a new one if left out.
+        fields: of the event's ``message``, in the place of or beside those of a text message: ``mentions``,
+            ``thread_id``, ``root_id``, or what ``rich_text`` and ``media`` give.
 
     Returns:
         the event.
@@ -95,7 +99,68 @@ def message_event(
                 "chat_type": user.chat_type,
                 "message_type": "text",
                 "content": json.dumps({"text": text}, ensure_ascii=False),
+                **fields,
             },
+        },
+    }
+
+
+def rich_text(rows: list[list[dict[str, object]]], title: str = "") -> dict[str, object]:
+    """Give the fields of a message of rich text.
+
+    Args:
+        rows: the paragraphs, each a list of elements with ``tag``.
+        title: the title.
+    """
+    content = {"title": title, "content": rows}
+    return {"message_type": "post", "content": json.dumps(content, ensure_ascii=False)}
+
+
+def media(kind: str) -> dict[str, object]:
+    """Give the fields of a message without words: image, file, audio, media (a video), or sticker."""
+    contents: dict[str, dict[str, object]] = {
+        "image": {"image_key": "img_v2_1"},
+        "file": {"file_key": "file_v2_1", "file_name": "a.txt"},
+        "audio": {"file_key": "file_v2_1", "duration": 2000},
+        "media": {"file_key": "file_v2_1", "image_key": "img_v2_1", "file_name": "a.mp4", "duration": 2000},
+        "sticker": {"file_key": "file_v2_1"},
+    }
+    return {"message_type": kind, "content": json.dumps(contents[kind])}
+
+
+def mention(open_id: str, name: str, number: int = 1) -> dict[str, object]:
+    """Give an entry of a message's ``mentions``; it stands in the text as ``@_user_1``, ``@_user_2`` ..."""
+    return {"key": f"@_user_{number}", "id": {"open_id": open_id}, "name": name}
+
+
+def card_action_event(
+    value: object, *, app_id: str, verification_token: str, user: FeishuUser, message_id: str = "om_card"
+) -> dict[str, Any]:
+    """Build the ``card.action.trigger`` callback of a click on a button.
+
+    Args:
+        value: what the button sends back (``buttons`` in the emulator's ``/_sent``).
+        app_id: the app that receives it.
+        verification_token: goes into ``header.token``.
+        user: who clicks, and where.
+        message_id: of the card.
+    """
+    return {
+        "schema": "2.0",
+        "header": {
+            "event_id": uuid.uuid4().hex,
+            "token": verification_token,
+            "create_time": str(int(time.time() * 1_000_000)),
+            "event_type": "card.action.trigger",
+            "tenant_key": "736588c9260f175e",
+            "app_id": app_id,
+        },
+        "event": {
+            "operator": {"tenant_key": "736588c9260f175e", "open_id": user.open_id},
+            "token": f"c-{uuid.uuid4().hex}",
+            "action": {"value": value, "tag": "button"},
+            "host": "im_message",
+            "context": {"open_message_id": message_id, "open_chat_id": user.chat_id},
         },
     }
 
@@ -220,3 +285,36 @@ def post_event(
     # trust_env: the machine is reached directly, whatever proxy the environment names.
     with httpx.Client(verify=verify, timeout=timeout, trust_env=False) as client:
         return client.post(https_url.rstrip("/") + PATH, content=body, headers=headers)
+
+
+def post_card_action(
+    https_url: str,
+    value: object,
+    encrypt_key: str,
+    *,
+    app_id: str,
+    verification_token: str,
+    user: FeishuUser,
+    verify: ssl.SSLContext | bool = True,
+) -> dict[str, Any]:
+    """Click on a button of a card.
+
+    Args:
+        https_url: address of the assistant, without the path.
+        value: what the button sends back.
+        encrypt_key: the app's Encrypt Key.
+        app_id: the app that receives it.
+        verification_token: the app's Verification Token.
+        user: who clicks, and where.
+        verify: the trusted certificates.
+
+    Returns:
+        the notice that the person gets.
+
+    Raises:
+        httpx.HTTPError: when there is no answer within the platform's 3 seconds, or not 200.
+    """
+    event = card_action_event(value, app_id=app_id, verification_token=verification_token, user=user)
+    answer = post_event(https_url, event, encrypt_key, verify=verify, timeout=CLICK_SECONDS)
+    answer.raise_for_status()
+    return dict(answer.json()["toast"])

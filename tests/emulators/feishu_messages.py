@@ -41,6 +41,7 @@ class Message:
     kind: str
     content: str
     uuid: str
+    in_thread: bool = False
 
 
 def validate(document: object, *, with_receiver: bool, reply_to: str = "") -> Message:
@@ -72,7 +73,10 @@ def validate(document: object, *, with_receiver: bool, reply_to: str = "") -> Me
     if len(content.encode()) > (TEXT_BYTES if kind == "text" else RICH_BYTES):
         raise FeishuError(230025, "The length of the message content reaches its limit.")
     _check_content(kind, content)
-    return Message(str(document.get("receive_id", "")), reply_to, kind, content, uuid)
+    in_thread = document.get("reply_in_thread", False)
+    if not isinstance(in_thread, bool):
+        raise FeishuError(99992402, "field validation failed: reply_in_thread must be a boolean")
+    return Message(str(document.get("receive_id", "")), reply_to, kind, content, uuid, in_thread)
 
 
 def _check_content(kind: str, content: str) -> None:

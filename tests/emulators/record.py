@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from flask import g, has_request_context
 
@@ -15,7 +16,9 @@ class Sent:
 
     ``at`` and ``edited_at`` are in seconds since 1970; the latter is of the last edit, 0 without any.
     ``reply_to`` is the id of the message that it answers, None if it answers none. ``answer_lost`` tells that
-    an ordered failure cut the connection after the message was taken.
+    an ordered failure cut the connection after the message was taken. ``buttons`` are what clicks on its
+    buttons send back; ``in_thread`` and ``streaming`` are Feishu's: sent as a topic's reply, and still being
+    written.
     """
 
     chat: str | int
@@ -27,6 +30,9 @@ class Sent:
     at: float = field(default_factory=time.time)
     answer_lost: bool = field(default_factory=lambda: has_request_context() and bool(g.get("cut")))
     edited_at: float = 0.0
+    buttons: list[Any] = field(default_factory=list)
+    in_thread: bool = False
+    streaming: bool = False
 
     def edit(self, text: str) -> None:
         """Change the text, as an edit of the message does."""
@@ -55,6 +61,11 @@ class Record:
                 if (sent.chat, sent.message_id) == (chat, message_id):
                     return sent
         return None
+
+    def remove(self, message_id: str | int) -> None:
+        """Forget a message that was withdrawn: it stands in the chat no more."""
+        with self._lock:
+            self._sent = [sent for sent in self._sent if sent.message_id != message_id]
 
     def as_json(self) -> list[dict[str, object]]:
         """Give all messages as JSON objects."""

@@ -19,7 +19,10 @@ from tests.emulators.config import TelegramConfig
 from tests.emulators.control import make_app
 from tests.emulators.faults import Fault
 from tests.emulators.record import Record
+from tests.emulators.telegram_chats import Chats
+from tests.emulators.telegram_keyboards import Clicks, Menu
 from tests.emulators.telegram_messages import Messages
+from tests.emulators.telegram_pages import add_pages
 from tests.emulators.telegram_parameters import Parameters, TelegramError
 from tests.emulators.telegram_updates import Updates
 
@@ -46,19 +49,24 @@ def make_telegram_app(config: TelegramConfig, clock: Callable[[], float] = time.
         "can_read_all_group_messages": False,
         "supports_inline_queries": False,
     }
-    messages = Messages(config, record, identity, clock)
-    updates = Updates()
+    chats, clicks, menu, updates = Chats(), Clicks(), Menu(), Updates()
+    messages = Messages(config, record, identity, chats, clock)
 
     def reset() -> None:
-        messages.reset()
-        updates.reset()
+        for part in (messages, chats, clicks, menu, updates):
+            part.reset()
 
     app = make_app("telegram", record, reset, _ordered)
     methods: Mapping[str, Method] = {
         "getme": lambda _: identity,
         "sendmessage": messages.send,
         "editmessagetext": messages.edit,
+        "editmessagereplymarkup": messages.edit_markup,
         "sendchataction": messages.act,
+        "answercallbackquery": clicks.answer,
+        "setmycommands": menu.set,
+        "getmycommands": menu.get,
+        "deletemycommands": menu.delete,
         "setwebhook": updates.set_webhook,
         "deletewebhook": updates.delete_webhook,
         "getwebhookinfo": lambda _: updates.webhook_info(),
@@ -76,19 +84,13 @@ def make_telegram_app(config: TelegramConfig, clock: Callable[[], float] = time.
 
     @app.errorhandler(TelegramError)
     def refuse(error: TelegramError) -> ResponseReturnValue:
-        return _error(error.code, str(error), error.retry_after), error.code
+        return _error(error.code, str(error), error.retry_after, error.migrate_to), error.code
 
     @app.errorhandler(404)
     def missing(_: Exception) -> ResponseReturnValue:
         return _error(404, "Not Found"), 404
 
-    @app.post("/_update")
-    def queue() -> ResponseReturnValue:
-        document = request.get_json(silent=True)
-        if not isinstance(document, dict):
-            return jsonify(error='the body must be an update, for example {"message": {...}}'), 400
-        return jsonify(update_id=updates.queue(document))
-
+    add_pages(app, messages, chats, clicks, updates)
     return app
 
 
@@ -103,10 +105,12 @@ def _parameters() -> Parameters:
     return Parameters(values)
 
 
-def _error(code: int, description: str, retry_after: int = 0) -> Response:
+def _error(code: int, description: str, retry_after: int = 0, migrate_to: int = 0) -> Response:
     body: dict[str, object] = {"ok": False, "error_code": code, "description": description}
     if retry_after:
         body["parameters"] = {"retry_after": retry_after}
+    if migrate_to:
+        body["parameters"] = {"migrate_to_chat_id": migrate_to}
     return Response(json.dumps(body), status=code, content_type="application/json")
 
 

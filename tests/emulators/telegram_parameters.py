@@ -7,13 +7,17 @@ from collections.abc import Mapping
 
 
 class TelegramError(Exception):
-    """A refusal: ``code`` is the HTTP status and ``error_code``, ``retry_after`` the seconds to wait or 0."""
+    """A refusal: ``code`` is the HTTP status and ``error_code``, ``retry_after`` the seconds to wait or 0.
 
-    def __init__(self, code: int, description: str, retry_after: int = 0) -> None:
+    ``migrate_to`` is the id of the supergroup that a group has become, or 0.
+    """
+
+    def __init__(self, code: int, description: str, retry_after: int = 0, migrate_to: int = 0) -> None:
         """Make a refusal."""
         super().__init__(description)
         self.code = code
         self.retry_after = retry_after
+        self.migrate_to = migrate_to
 
 
 class Parameters:
@@ -46,6 +50,45 @@ class Parameters:
         """Give a truth value; False when it is missing."""
         return str(self._values.get(name, "")).lower() in ("true", "1")
 
+    def value(self, name: str) -> object:
+        """Give a parameter as it came; None when it is missing."""
+        return self._values.get(name)
+
+    def document(self, name: str, refusal: str) -> dict[str, object]:
+        """Give an object, which may come as JSON text; empty when it is missing.
+
+        Raises:
+            TelegramError: 400 with ``refusal`` when it is no object.
+        """
+        value = self._decoded(name, refusal)
+        if value in (None, ""):
+            return {}
+        if not isinstance(value, dict):
+            raise TelegramError(400, refusal)
+        return value
+
+    def items(self, name: str, refusal: str) -> list[object]:
+        """Give a list, which may come as JSON text; empty when it is missing.
+
+        Raises:
+            TelegramError: 400 with ``refusal`` when it is no list.
+        """
+        value = self._decoded(name, refusal)
+        if value in (None, ""):
+            return []
+        if not isinstance(value, list):
+            raise TelegramError(400, refusal)
+        return value
+
+    def _decoded(self, name: str, refusal: str) -> object:
+        value = self._values.get(name)
+        if isinstance(value, str) and value:
+            try:
+                return json.loads(value)
+            except ValueError as error:
+                raise TelegramError(400, refusal) from error
+        return value
+
     def chat(self) -> int | str:
         """Give the chat.
 
@@ -68,22 +111,22 @@ class Parameters:
             raise TelegramError(400, "Bad Request: chat not found")
         return chat
 
+    def thread(self) -> int | None:
+        """Give the topic's id, None if there is none."""
+        return self.number("message_thread_id", 0) or None
+
     def reply_to(self) -> int | None:
         """Give the id of the message that is answered, None if none is.
 
         Raises:
             TelegramError: 400 when ``reply_parameters`` cannot be read or names no message.
         """
-        document = self._values.get("reply_parameters")
-        if isinstance(document, str) and document:
-            try:
-                document = json.loads(document)
-            except ValueError as error:
-                raise TelegramError(400, "Bad Request: can't parse reply parameters JSON object") from error
+        document = self.document("reply_parameters", "Bad Request: can't parse reply parameters JSON object")
         if document:
-            if not isinstance(document, Mapping) or not isinstance(document.get("message_id"), int):
+            message_id = document.get("message_id")
+            if not isinstance(message_id, int):
                 raise TelegramError(400, "Bad Request: object expected as reply parameters")
-            return _existing(int(document["message_id"]))
+            return _existing(message_id)
         number = self.number("reply_to_message_id", 0)
         return _existing(number) if number else None
 

@@ -35,6 +35,8 @@ class Updates:
             self._url = ""
             self._secret = ""
             self._max_connections = 40
+            self._allowed: list[str] | None = None
+            self._error: tuple[int, str] | None = None
             self._poll = 0
             self._changed.notify_all()
 
@@ -45,9 +47,13 @@ class Updates:
             update: the update; ``update_id`` is set here when it has none.
 
         Returns:
-            its id.
+            its id, 0 when the bot did not ask for such updates.
         """
         with self._changed:
+            # Kinds that were not asked for are never queued.
+            kinds = set(update) - {"update_id"}
+            if self._allowed is not None and kinds and not kinds & set(self._allowed):
+                return 0
             given = update.get("update_id")
             number = given if isinstance(given, int) else self._next
             self._next = max(self._next, number) + 1
@@ -61,6 +67,7 @@ class Updates:
         Raises:
             TelegramError: 409 while a webhook is set, or when another call began meanwhile.
         """
+        self._allow(parameters)
         offset = parameters.number("offset", 0)
         limit = min(max(parameters.number("limit", 100), 1), 100)
         deadline = time.monotonic() + max(0, min(parameters.number("timeout", 0), 50))
@@ -115,9 +122,10 @@ class Updates:
         if not _SECRET.fullmatch(secret):
             raise TelegramError(400, "Bad Request: secret token contains unallowed characters")
         connections = parameters.number("max_connections", 40)
+        self._allow(parameters)
         with self._changed:
             self._drop(parameters)
-            self._url, self._secret = url, secret
+            self._url, self._secret, self._error = url, secret, None
             self._max_connections = min(max(connections, 1), 100)
             self._changed.notify_all()
         return True
@@ -139,7 +147,31 @@ class Updates:
             }
             if self._url:
                 info["max_connections"] = self._max_connections
+            if self._allowed:
+                info["allowed_updates"] = self._allowed
+            if self._error is not None:
+                info["last_error_date"], info["last_error_message"] = self._error
             return info
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether updates go to a webhook."""
+        return bool(self._url)
+
+    def fail(self, date: int, message: str) -> None:
+        """Note that an update could not be delivered to the webhook at ``date`` (seconds since 1970)."""
+        with self._changed:
+            self._error = (date, message)
+
+    def _allow(self, parameters: Parameters) -> None:
+        """Take ``allowed_updates``: left out it keeps what there was, empty it means the usual kinds."""
+        if parameters.value("allowed_updates") is None:
+            return
+        items = parameters.items(
+            "allowed_updates", "Bad Request: can't parse allowed updates: expected an Array of String"
+        )
+        with self._changed:
+            self._allowed = [str(item) for item in items] or None
 
     def _drop(self, parameters: Parameters) -> None:
         if parameters.flag("drop_pending_updates"):

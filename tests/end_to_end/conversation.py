@@ -89,16 +89,23 @@ class Conversation:
         seen = {str(sent.get("message_id")) for sent in self._sent(platform, emulator)}
         begun = time.monotonic()
         ours = self._askers[platform](question)
+        unfinished = ""
         while True:
             for sent in self._sent(platform, emulator):
                 # Feishu's replies name the message, Telegram's the chat; either shows that it is ours.
                 new = str(sent.get("message_id")) not in seen
-                if new and ours & {str(sent.get("chat")), str(sent.get("reply_to"))}:
-                    return self._turn(platform, question, str(sent.get("text", "")), time.monotonic() - begun)
+                whole = not sent.get("streaming")
+                if new and whole and ours & {str(sent.get("chat")), str(sent.get("reply_to"))}:
+                    text = str(sent.get("text", ""))
+                    # On Telegram an answer grows in its message; the rating buttons come with its end.
+                    if platform != "telegram" or sent.get("keyboard"):
+                        return self._turn(platform, question, text, time.monotonic() - begun)
+                    unfinished = f", only this without its buttons: {text!r}"
             if time.monotonic() - begun > self._patience:
                 raise ConversationError(
                     f"{platform}: the question was accepted but no answer reached {emulator} in"
-                    f" {self._patience:g} s; {LOOK}, and check that the machine reaches that address"
+                    f" {self._patience:g} s{unfinished}; {LOOK}, and check that the machine reaches that"
+                    " address"
                 )
             time.sleep(POLL_SECONDS)
 

@@ -63,7 +63,7 @@ def test_the_answer_names_no_version_and_protects_the_page() -> None:
     _, headers, _ = https("/")
     assert headers["server"] == "nginx"
     assert headers["strict-transport-security"].startswith("max-age=")
-    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "default-src 'none'" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"

@@ -2,10 +2,10 @@
 
 import secrets
 
-from sqlalchemy import update
+from sqlalchemy import and_, select, update
 
 from assistant.store.database import Database
-from assistant.store.models import Draft
+from assistant.store.models import PENDING, REPLY, Draft, InboxRow, OutboxRow
 
 
 class Drafts:
@@ -14,6 +14,23 @@ class Drafts:
     def __init__(self, database: Database) -> None:
         """Use ``database``."""
         self._database = database
+
+    def must_wait(self, inbox_id: int) -> bool:
+        """Tell whether an earlier reply of the conversation has no place in the chat yet.
+
+        A draft that was opened now would stand above it: replies wait for each other, drafts do not.
+        """
+        conversation = select(InboxRow.conversation_id).where(InboxRow.id == inbox_id).scalar_subquery()
+        opened = and_(Draft.inbox_id == OutboxRow.inbox_id, Draft.reference != "")
+        earlier = select(OutboxRow.id).where(
+            OutboxRow.conversation_id == conversation,
+            OutboxRow.inbox_id < inbox_id,
+            OutboxRow.state == PENDING,
+            OutboxRow.purpose == REPLY,
+            ~select(Draft.inbox_id).where(opened).exists(),
+        )
+        with self._database.read() as session:
+            return session.execute(earlier.limit(1)).first() is not None
 
     def begin(self, inbox_id: int) -> tuple[str, str]:
         """Commit that a draft for the answer to ``inbox_id`` is about to be opened.

@@ -1,6 +1,7 @@
 """The inbox: what was received, claimed under a lease, finished together with its reply."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from assistant.store.models import (
     InboxRow,
     OutboxRow,
 )
+from assistant.store.together import Together
 from assistant.store.unreadable import UnreadableRow, put_off
 
 
@@ -53,6 +55,9 @@ class Claim:
     age: float = 0.0
 
 
+Arrived = tuple[Incoming, tuple[str, int] | None]
+
+
 class LeaseLost(Exception):
     """The lease ran out, somebody else may hold the conversation, and what was made is thrown away."""
 
@@ -64,6 +69,7 @@ class Inbox:
         """Use ``database``; a claim holds for ``lease_seconds`` after its last heartbeat."""
         self._database = database
         self._lease = lease_seconds
+        self._together = Together(self._add_all)
         # Made once: SQLAlchemy needs longer for putting it together than SQLite for answering it.
         self._next = database.skip_locked(_oldest_claimable(), Conversation)
         # Named one by one: for "not chat" SQLite would look at everything that waits.
@@ -79,17 +85,21 @@ class Inbox:
             The row's id, or None when nothing is to be answered: (platform, message id) is already there,
             or the text took the place of another one that waits.
         """
-        # Two requests with the same message, or two first messages of a chat, may race on PostgreSQL:
-        # the unique constraint stops one of them, and its next try finds the row. A repeated first message
-        # may meet both constraints, one after the other.
+        # On PostgreSQL, equal messages and a chat's first ones may race: a constraint stops one, whose next
+        # try finds the row. A repeated first message may meet both constraints.
         for last_try in (False, False, True):
             try:
-                with self._database.write(urgent=True) as session:
-                    return self._insert(session, message, cursor)
+                if self._database.is_sqlite:
+                    return self._together.ask((message, cursor))
+                return self._add_all(lambda: [(message, cursor)])[0]
             except IntegrityError:
                 if last_try:
                     raise
         return None
+
+    def _add_all(self, come: Callable[[], list[Arrived]]) -> list[int | None]:
+        with self._database.write(urgent=True) as session:
+            return [self._insert(session, *arrived) for arrived in come()]
 
     def _insert(self, session: Session, message: Incoming, cursor: tuple[str, int] | None) -> int | None:
         now = self._database.now(session)

@@ -29,7 +29,7 @@ def _refused(*statuses: int, schema: str = "Error") -> Json:
 REASONS = {
     400: "The request is not what it should be.",
     401: "The signature, token or secret is missing or wrong.",
-    403: "Another site's page may not do this.",
+    403: "The access code is wrong, or another site's page asks.",
     404: "There is nothing of this name.",
     413: "The body is larger than ASSISTANT_MAX_BODY_BYTES.",
     415: "The body is not declared as application/json.",
@@ -123,6 +123,12 @@ COMPONENTS: Json = {
             "description": "Hexadecimal SHA-256 of X-Lark-Request-Timestamp, X-Lark-Request-Nonce, the app's "
             "Encrypt Key and the body.",
         },
+        "access": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "access",
+            "description": "Set by POST /chat/access; not needed where assistant_web_chat_access is open.",
+        },
         "conversation": {
             "type": "apiKey",
             "in": "cookie",
@@ -132,8 +138,11 @@ COMPONENTS: Json = {
     },
 }
 
+CHAT_SECURITY: list[Json] = [{"access": []}, {"access": [], "conversation": []}]
 # Path variables that need more than a name.
-PARAMETERS: dict[str, Json] = {}
+PARAMETERS: dict[str, Json] = {
+    "number": {"name": "number", "in": "path", "required": True, "schema": MESSAGE_NUMBER}
+}
 
 OPERATIONS: dict[str, Json] = {
     "openapi.openapi": {
@@ -164,8 +173,16 @@ OPERATIONS: dict[str, Json] = {
     "telegram.webhook": {
         "summary": "Telegram's updates.",
         "security": [{"telegramSecret": []}],
-        "requestBody": _body(_object(["update_id"], update_id=NUMBER, message={"type": "object"})),
-        "responses": {"200": _json(_object(["ok"], ok=YES_OR_NO), "Kept."), **_refused(401, *BODY)},
+        "requestBody": _body(
+            _object(
+                ["update_id"],
+                update_id=NUMBER,
+                message={"type": "object"},
+                edited_message={"type": "object"},
+                callback_query={"type": "object"},
+            )
+        ),
+        "responses": {"200": _json(_object(["ok"], ok=YES_OR_NO), "Kept."), **_refused(401, *BODY, 503)},
     },
     "api.models": {
         "summary": "The one model, in OpenAI's shape.",
@@ -198,24 +215,33 @@ OPERATIONS: dict[str, Json] = {
         "summary": "A file of the page.",
         "responses": {"200": {"description": "Done.", "content": {"*/*": {}}}, **_refused(404)},
     },
+    "web_chat.enter": {
+        "summary": "Give the access code, and get the cookie that opens the rest of the web chat.",
+        "requestBody": _body(_object(["code"], code=TEXT)),
+        "responses": {
+            "200": _json(_object(["welcome"], welcome=YES_OR_NO), "The code is right, or none is asked for."),
+            **_refused(403, 429, *BODY),
+        },
+    },
     "web_chat.send": {
-        "summary": "A message of the web chat; its answer is fetched with GET.",
-        "security": [{}, {"conversation": []}],
+        "summary": "A message of the web chat; its answer is fetched or followed.",
+        "security": CHAT_SECURITY,
         "requestBody": _body(
             _object(
                 ["id", "text"],
                 id=MESSAGE_NUMBER,
                 text={"type": "string", "minLength": 1, "maxLength": 4000, "pattern": "\\S"},
+                language={"enum": ["en", "zh", ""]},
             )
         ),
         "responses": {
             "202": _json(_object(["accepted"], accepted=YES_OR_NO), "Kept."),
-            **_refused(429, *BODY),
+            **_refused(401, 403, 429, *BODY),
         },
     },
     "web_chat.read": {
         "summary": "The newest 100 messages of the conversation, with their replies.",
-        "security": [{}, {"conversation": []}],
+        "security": CHAT_SECURITY,
         "parameters": [
             {
                 "name": "after",
@@ -226,12 +252,29 @@ OPERATIONS: dict[str, Json] = {
         ],
         "responses": {
             "200": _json(_object(["messages"], messages={"type": "array", "items": EXCHANGE})),
-            **_refused(400),
+            **_refused(400, 401),
+        },
+    },
+    "web_chat.follow": {
+        "summary": "An answer while it is made: one JSON object a line.",
+        "security": CHAT_SECURITY,
+        "responses": {
+            "200": {"description": "Done.", "content": {"application/x-ndjson": {"schema": TEXT}}},
+            **_refused(400, 401, 404, 503),
+        },
+    },
+    "web_chat.rate": {
+        "summary": "Whether an answer was good (1) or bad (-1).",
+        "security": CHAT_SECURITY,
+        "requestBody": _body(_object(["id", "score"], id=MESSAGE_NUMBER, score={"enum": [1, -1]})),
+        "responses": {
+            "200": _json(_object(["rated"], rated=YES_OR_NO)),
+            **_refused(401, 403, 404, *BODY),
         },
     },
     "web_chat.forget": {
         "summary": "Let the browser begin a new conversation.",
-        "security": [{}, {"conversation": []}],
-        "responses": {"200": _json(_object(["forgotten"], forgotten=YES_OR_NO))},
+        "security": CHAT_SECURITY,
+        "responses": {"200": _json(_object(["forgotten"], forgotten=YES_OR_NO)), **_refused(401, 403)},
     },
 }

@@ -73,8 +73,10 @@ def cached(rig: Rig, seconds: float) -> Sample:
     Raises:
         StageFailure: one was not accepted, or not answered.
     """
-    rig.forget()
     people = People()
+    arrive(rig.door, people.write([FIXED_QUESTION], WARM_UP), CACHED_PER_SECOND)
+    time.sleep(1)
+    rig.forget()
     posts = people.write([FIXED_QUESTION], int(CACHED_PER_SECOND * seconds))
     arrivals = arrive(rig.door, posts, CACHED_PER_SECOND)
     deadline = time.monotonic() + REPLIES_SECONDS

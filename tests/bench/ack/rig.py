@@ -119,7 +119,7 @@ def assembled(folder: Path, configuration: str, queued: list[str]) -> Iterator[R
         _queue(url, queued)
         assistant = Assistant(place, DEMO_MODEL, url, {**SETTINGS, **settings})
         # Its own settings, without what the tests put in between.
-        assistant.conf = Path(os.environ.get("BENCH_CONF", ROOT / "app" / "gunicorn.conf.py"))
+        assistant.conf = ROOT / "app" / "gunicorn.conf.py"
         https = held.enter_context(_nginx(folder, configuration, assistant.port))
         _start(assistant)
         held.callback(assistant.stop)

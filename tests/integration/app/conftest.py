@@ -44,7 +44,13 @@ class Platforms:
             httpx.post(f"{base}/_reset", trust_env=False).raise_for_status()
 
     def wait_for(self, base: str, count: int, seconds: float = 60) -> list[dict[str, Any]]:
-        return until(f"{count} replies", lambda: s if len(s := self.sent(base)) >= count else [], seconds)
+        """Wait for so many messages that are whole: one that is still being streamed does not count."""
+
+        def whole() -> list[dict[str, Any]]:
+            found = [sent for sent in self.sent(base) if not sent["streaming"]]
+            return found if len(found) >= count else []
+
+        return until(f"{count} replies", whole, seconds)
 
     def feishu_event(self, text: str, **arguments: Any) -> dict[str, Any]:
         arguments.setdefault("user", FeishuUser())

@@ -44,7 +44,8 @@ def test_telegram_answers_the_message_once(assistant: Assistant, platforms: Plat
 def test_commands_answer_in_both_languages(assistant: Assistant, platforms: Platforms) -> None:
     platforms.reset()
     answered = assistant.log().count('"answered"')
-    platforms.post_telegram(assistant, "/start", user=TelegramUser())
+    # Neither the command nor the platform tells which of the two the person speaks.
+    platforms.post_telegram(assistant, "/start", user=TelegramUser(language_code="fr"))
     platforms.post_feishu(assistant, platforms.feishu_event("/help"))
     for text in (
         platforms.wait_for(platforms.telegram, 1)[0]["text"],

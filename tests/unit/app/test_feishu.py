@@ -200,7 +200,7 @@ def test_token_is_kept_and_the_key_goes_along() -> None:
     assert platform.tokens == 1
     assert platform.bodies[0] == {
         "msg_type": "text",
-        "content": '{"text": "你好"}',
+        "content": '{"text":"你好"}',
         "uuid": "key-1",
         "token": "Bearer t1",
     }
@@ -224,7 +224,7 @@ def test_invalid_token_is_renewed_once() -> None:
             TransientError,
             7.0,
         ),
-        (httpx.Response(400, json={"code": 230020}), TransientError, 5.0),
+        (httpx.Response(400, json={"code": 230020}), TransientError, 1.0),
         (httpx.Response(502, text="<html>"), TransientError, None),
         (httpx.ConnectError("x"), TransientError, None),
         (httpx.ReadTimeout("x"), TransientError, None),

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from assistant.channels.api.requests import InvalidRequestError, read_request
-from assistant.channels.telegram.updates import MalformedUpdateError, parse, read_message
+from assistant.channels.telegram.updates import MalformedUpdateError, parse, read
+from assistant.messages import Incoming
 from tests.emulators.telegram_client import TelegramUser, message_update
 
 
@@ -46,8 +47,8 @@ def test_an_update_of_a_wrong_shape_is_malformed(changes: dict[str, Any]) -> Non
 
 def test_what_is_not_read_may_be_anything() -> None:
     found = update(message__something_new=[{}], another_kind={"text": 5})
-    message = read_message(parse(found), "bot")
-    assert message is not None
+    message = read(parse(found), "bot")
+    assert isinstance(message, Incoming)
     assert message.text == "hello"
 
 

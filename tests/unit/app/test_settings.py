@@ -106,6 +106,7 @@ def test_empty_variable_means_the_default(place: Place) -> None:
         ("ASSISTANT_FEISHU_APP_ID", ""),
         ("ASSISTANT_FEISHU_BASE_URL", "open.feishu.cn"),
         ("ASSISTANT_FEISHU_SIGNATURE_SCHEME", "md5"),
+        ("ASSISTANT_FEISHU_MODE", "polling"),
         ("ASSISTANT_FEISHU_PLAIN_EVENTS", "perhaps"),
         ("ASSISTANT_FEISHU_PLAIN_EVENTS", "true"),
         ("ASSISTANT_FEISHU_MAX_AGE_SECONDS", "-1"),
@@ -210,6 +211,15 @@ def test_polling_needs_neither_address_nor_secret_token(place: Place) -> None:
     (place.secrets / "telegram_secret_token").unlink()
     place.set(ASSISTANT_TELEGRAM_MODE="polling", ASSISTANT_PUBLIC_URL="")
     assert load_settings().telegram_mode == "polling"
+
+
+def test_a_long_connection_needs_the_apps_secret_alone(place: Place) -> None:
+    place.set(ASSISTANT_FEISHU_MODE="Long_Connection")
+    for name in ("feishu_encrypt_key", "feishu_verification_token"):
+        (place.secrets / name).unlink()
+    assert load_settings().feishu_mode == "long_connection"
+    (place.secrets / "feishu_app_secret").unlink()
+    assert problem().startswith("feishu_app_secret: this secret is missing")
 
 
 def test_plain_events_are_chosen_in_place_of_the_encrypt_key(place: Place) -> None:

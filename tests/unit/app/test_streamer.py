@@ -125,6 +125,27 @@ def test_nothing_is_shown_after_the_answer_has_settled(stage: Stage) -> None:
     assert stage.channel.calls == []
 
 
+@pytest.mark.parametrize("opened", [False, True])
+def test_draft_waits_for_the_earlier_reply_to_have_its_place(stage: Stage, opened: bool) -> None:
+    if opened:
+        stage.drafts.begin(stage.number)
+        stage.drafts.opened(stage.number, "an earlier card")
+    earlier = stage.store.inbox.claim()
+    assert earlier is not None
+    stage.store.inbox.finish(earlier, "the earlier reply", push=True, remember=True)
+    later = stage.store.inbox.accept(Incoming("feishu", "m2", "c", "another question"))
+    assert later is not None
+    stage.live.begin(LiveAnswer(later, "feishu", "c", "m2", "en")).say("The answer to the later one")
+    stage.step()
+    stage.step(5)
+    begun = [("open", "The answer to the later one")]
+    assert stage.channel.calls == (begun if opened else [])
+    reply = stage.store.outbox.claim(["feishu"])
+    assert reply is not None and stage.store.outbox.sent(reply)
+    stage.step(5)
+    assert stage.channel.calls == begun
+
+
 def test_no_draft_of_an_answer_that_ended_during_anothers_call(stage: Stage) -> None:
     other = stage.store.inbox.accept(Incoming("feishu", "m2", "d", "question"))
     assert other is not None

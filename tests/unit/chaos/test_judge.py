@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.judge import LATE_SECONDS, RECORD_SECONDS, Answer, Evidence, judge, read_answer
+from tests.chaos.judge import (
+    CALLS_AT_ONCE,
+    LATE_SECONDS,
+    RECORD_SECONDS,
+    Answer,
+    Evidence,
+    judge,
+    read_answer,
+)
 from tests.chaos.plan import Message, answer_to, answered, asked
 
 # Two conversations on each platform; 0, 2 and 4 are one of Feishu's, 1, 3 and 5 one of Telegram's.
@@ -122,12 +130,13 @@ def test_a_lost_answer_is_a_reason_of_its_own() -> None:
     assert verdict.unexplained == [3], "the answer to the second copy explains nothing"
 
 
-def test_a_kill_explains_one_double_only() -> None:
-    others = [answer(1, at=30.01), answer(3), answer(1, at=75.0), answer(3, at=76.0)]
-    verdict = judge(evidence(*without(1, 3), *others, kills=[30.05]))
-    assert (len(verdict.by_kill), len(verdict.unexplained)) == (1, 1)
-    verdict = judge(evidence(*without(1, 3), *others, kills=[30.05, 30.06]))
-    assert (sorted(verdict.by_kill), verdict.unexplained) == ([1, 3], [])
+def test_a_kill_explains_no_more_doubles_than_there_were_calls() -> None:
+    first = [answer(1, at=30.01), answer(3), answer(5, at=30.02)]
+    copies = [*first, *(answer(number, at=80.0 + number) for number in (1, 3, 5))]
+    verdict = judge(evidence(*without(1, 3, 5), *copies, kills=[30.05]))
+    assert (len(verdict.by_kill), len(verdict.unexplained)) == (CALLS_AT_ONCE, 3 - CALLS_AT_ONCE)
+    verdict = judge(evidence(*without(1, 3, 5), *copies, kills=[30.05, 30.06]))
+    assert (sorted(verdict.by_kill), verdict.unexplained) == ([1, 3, 5], [])
 
 
 def test_a_kill_after_the_edit_that_made_it_whole_explains_a_double() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,10 +62,14 @@ class Assistant:
         self.heard.append(text)
         if self.answers:
             chat = update["message"]["chat"]["id"]
-            httpx.post(
-                f"{self.telegram}/bot{TELEGRAM.bot_token}/sendMessage",
-                json={"chat_id": chat, "text": text.upper()},
-            ).raise_for_status()
+            bot = f"{self.telegram}/bot{TELEGRAM.bot_token}"
+            draft = httpx.post(f"{bot}/sendMessage", json={"chat_id": chat, "text": text[:3]})
+            button = {"text": "+", "callback_data": "rate:1:1"}
+            answer = {"chat_id": chat, "message_id": draft.json()["result"]["message_id"]}
+            answer |= {"text": text.upper(), "reply_markup": {"inline_keyboard": [[button]]}}
+            finish = threading.Timer(0.5, httpx.post, (f"{bot}/editMessageText",), {"json": answer})
+            finish.daemon = True
+            finish.start()
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ FEISHU = {
             "0",
             {"app_secret", "verification_token"},
         ),
+        # Keys that are there, but not used, stay away from it.
+        ({"assistant_feishu_mode": "long_connection"}, "feishu", "false", "0", {"app_secret"}),
     ],
 )
 def test_what_the_container_is_given(
@@ -50,6 +52,7 @@ def test_what_the_container_is_given(
     run_tasks(tmp_path, [*read, write], {**FEISHU, **values})
     environment, secrets = json.loads(made.read_text())
     assert {name for name in secrets if name.startswith("feishu")} == {f"feishu_{name}" for name in files}
+    assert environment["ASSISTANT_FEISHU_MODE"] == values.get("assistant_feishu_mode", "webhook")
     assert environment["ASSISTANT_FEISHU_SIGNATURE_SCHEME"] == scheme
     assert environment["ASSISTANT_FEISHU_PLAIN_EVENTS"] == plain
     # An empty setting is left out; "0" is not empty.

@@ -77,6 +77,11 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         {**FEISHU, "assistant_feishu_max_age_seconds": 3600},
         ["assistant_feishu_max_age_seconds", "28800", "example 86400", MAIN],
     ),
+    "feishu by polling": (
+        "assistant",
+        {**FEISHU, "assistant_feishu_mode": "polling"},
+        ["assistant_feishu_mode", "long_connection", MAIN],
+    ),
     "telegram without a public address": (
         "assistant",
         {
@@ -267,6 +272,13 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     tasks.append(attempt("good model server", "assistant", server, results))
     plain = {**FEISHU, "assistant_feishu_encrypt_key": "", "assistant_feishu_plain_events": True}
     tasks.append(attempt("good plain events", "assistant", plain, results))
+    connected = {
+        **FEISHU,
+        "assistant_feishu_mode": "long_connection",
+        "assistant_feishu_encrypt_key": "",
+        "assistant_feishu_verification_token": "",
+    }
+    tasks.append(attempt("good long connection", "assistant", connected, results))
     gateway = {"assistant_feishu_signature_scheme": "hmac-sha256", "assistant_feishu_max_age_seconds": 28800}
     tasks.append(attempt("good gateway", "assistant", {**FEISHU, **gateway}, results))
     for name, (role, values, _) in MISTAKES.items():
@@ -285,7 +297,7 @@ def test_another_model_server_needs_no_model_file_and_keys_may_be_several(said: 
     assert "good model server" not in said
 
 
-@pytest.mark.parametrize("name", ["good plain events", "good gateway"])
+@pytest.mark.parametrize("name", ["good plain events", "good long connection", "good gateway"])
 def test_feishus_events_may_come_without_a_key_or_through_a_gateway(said: dict[str, str], name: str) -> None:
     assert name not in said, said
 

@@ -1,148 +1,237 @@
-"""Feishu's API: the tenant token and the reply."""
+"""Sending to Feishu: answers as cards that fill up, everything else as text."""
 
+import hashlib
 import json
 import threading
 import time
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from assistant.channels.base import Part, PermanentError, TransientError, http_client
+from assistant.channels.base import Part, PermanentError, SendError
+from assistant.channels.feishu.cardkit import CardKit, CardReference
+from assistant.channels.feishu.cards import answer_card, draft_card, plain_card
+from assistant.channels.feishu.conversations import conversation
+from assistant.channels.feishu.errors import (
+    CARD_GONE,
+    CARD_REFUSED,
+    NO_PERMISSION,
+    NO_THREADS,
+    Misconfigured,
+    Refusal,
+)
+from assistant.channels.feishu.markdown import has_markup, safe_markdown
+from assistant.channels.feishu.split import split
+from assistant.channels.feishu.transport import Transport
 from assistant.logs import Log
 
 log = Log(__name__)
-# Source: open.feishu.cn, "Generic error codes", and the errors of "Reply message".
-INVALID_TOKEN = frozenset({99991663, 99991664, 99991661, 99991668})
-RATE_LIMITED = frozenset({99991400, 230020, 11232})
-# Renewed early: a token that ends while a request is under way would be refused.
-TOKEN_MARGIN_SECONDS = 300.0
-RATE_LIMIT_SECONDS = 5.0
-MAX_PART_CHARACTERS = 30_000
+MESSAGES = "/open-apis/im/v1/messages"
+# Without the permission for cards there are no drafts for so long; answers come whole.
+NO_DRAFTS_SECONDS = 600.0
+# Between two changes of one card; 10 a second are allowed. 1000 a minute are, for all cards together: with a
+# sixth of them kept back, each open card gets a change in so many seconds.
+DRAFT_SECONDS = 0.5
+DRAFT_SECONDS_FOR_EACH = 0.072
+# How exactly two of the platform's clocks agree; one of them tells whole seconds.
+CLOCK_SECONDS = 2.0
+REMEMBERED_KEYS = 5000
+MORE = " …"
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """What became of a message; not ``fresh`` when the platform dropped it for an earlier one of its key."""
+
+    message_id: str
+    kind: str
+    fresh: bool
 
 
 class FeishuClient:
-    """Sends replies as the app ``app_id``."""
+    """Sends replies as the app ``app_id``; see ``Push``."""
 
     def __init__(
         self, base_url: str, app_id: str, app_secret: str, client: httpx.Client | None = None
     ) -> None:
         """Use the open platform at ``base_url``; nothing is sent yet."""
-        self._http = client or http_client(base_url)
-        self._app_id, self._app_secret = app_id, app_secret
-        self._token, self._token_until = "", 0.0
+        self.transport = Transport(base_url, app_id, app_secret, client)
+        self._cards = CardKit(self.transport)
+        self._no_drafts_until = 0.0
+        self._attempts: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def split(self, text: str) -> list[str]:
-        """Cut ``text`` into messages; a text message may have 150 KB."""
-        cuts = range(0, max(len(text), 1), MAX_PART_CHARACTERS)
-        return [text[start : start + MAX_PART_CHARACTERS] for start in cuts]
-
-    def send(self, part: Part) -> None:
-        """Send ``part`` as a reply, or into the chat when there is nothing to reply to; see ``Push.send``.
-
-        ``key`` goes along as ``uuid``: Feishu drops a second request with the same one within an hour.
-        """
-        body: dict[str, Any] = {
-            "msg_type": "text",
-            "content": json.dumps({"text": part.text}, ensure_ascii=False),
-            "uuid": part.key,
-        }
-        if part.reply_to:
-            path = f"/open-apis/im/v1/messages/{part.reply_to}/reply"
-        else:
-            path, body["receive_id"] = "/open-apis/im/v1/messages?receive_id_type=chat_id", part.chat
-        code = self._post(path, body)
-        if code in INVALID_TOKEN:
-            # The token was withdrawn before its time: once more with a new one.
-            self._forget_token()
-            code = self._post(path, body)
-        if code in INVALID_TOKEN:
-            self._forget_token()
-            raise TransientError(f"feishu code {code}")
-        if code:
-            raise PermanentError(f"feishu code {code}")
+        """Cut ``text`` into parts that fit into a card each; see ``split.split``."""
+        return split(text)
 
     def show_typing(self, chat: str) -> None:
         """Do nothing: Feishu shows no such thing."""
 
-    def draft_seconds(self, chat: str) -> float:
-        """Return 0: there are no drafts yet."""
-        del chat
-        return 0.0
-
-    def open_draft(self, part: Part) -> str:
-        """Refuse: there are no drafts yet."""
-        raise PermanentError("no drafts")
-
-    def change_draft(self, chat: str, draft: str, text: str) -> None:
-        """Refuse: there are no drafts yet."""
-        raise PermanentError("no drafts")
-
     def bot_open_id(self) -> str:
         """Return the bot's own open_id; raises what ``send`` raises, or returns an empty text."""
-        response = self._request("GET", "/open-apis/bot/v3/info", None)
-        bot = _json(response).get("bot")
+        bot = self.transport.call("GET", "/open-apis/bot/v3/info").document.get("bot")
         return str(bot.get("open_id") or "") if isinstance(bot, dict) else ""
 
-    def _post(self, path: str, body: dict[str, Any]) -> int:
-        return _code(self._request("POST", path, body))
+    def draft_seconds(self, chat: str) -> float:
+        """Return how long to wait between two changes of a draft; 0 while there are none."""
+        del chat
+        if time.monotonic() < self._no_drafts_until:
+            return 0.0
+        return max(DRAFT_SECONDS, self._cards.open_cards() * DRAFT_SECONDS_FOR_EACH)
 
-    def _request(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._tenant_token()}"}
-        return self._checked(method, path, body, headers)
+    def open_draft(self, part: Part) -> str:
+        """Send a card with the beginning of an answer and return its reference; see ``Push.open_draft``.
 
-    def _checked(
-        self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str] | None = None
-    ) -> httpx.Response:
+        A second call with the same key, after a kill between sending and remembering, finds the first one's
+        card again.
+        """
         try:
-            response = self._http.request(method, path, json=body, headers=headers)
-        except httpx.HTTPError as error:
-            raise TransientError(type(error).__name__) from None
-        if response.status_code == 429 or _code(response) in RATE_LIMITED:
-            raise TransientError("rate limit", _reset_seconds(response))
-        if response.status_code >= 500:
-            raise TransientError(f"HTTP {response.status_code}")
-        return response
+            card_id = self._cards.create(draft_card(part.text))
+            created = int(time.time())
+            sent = self._post(part, part.key, "interactive", _entity(card_id))
+        except (Misconfigured, Refusal) as error:
+            if error.code in NO_PERMISSION:
+                self._no_drafts_until = time.monotonic() + NO_DRAFTS_SECONDS
+                log.warning(
+                    "answers are not shown while they are made: the app lacks a permission for cards "
+                    "(cardkit:card:write); they come whole",
+                    reason=error.reason,
+                    for_seconds=NO_DRAFTS_SECONDS,
+                )
+                raise PermanentError(error.reason) from None
+            raise
+        if not sent.fresh:
+            try:
+                card_id = self._cards.card_of(sent.message_id)
+            except Misconfigured as error:
+                # It needs a permission more (cardkit:card:read) than everything else.
+                raise PermanentError(error.reason) from None
+        reference = CardReference(card_id, sent.message_id, created)
+        self._cards.opened(reference)
+        return str(reference)
 
-    def _tenant_token(self) -> str:
+    def change_draft(self, chat: str, draft: str, text: str) -> None:
+        """Show ``text`` in the card, or what of it fits into one; see ``Push.change_draft``."""
+        del chat
+        first, *others = split(text)
+        self._cards.stream(CardReference.parse(draft), safe_markdown(first + (MORE if others else "")))
+
+    def send(self, part: Part) -> None:
+        """Send ``part``; see ``Push.send``.
+
+        Whatever happens in between, the finished text is shown, and once: the draft's card is changed as
+        often as it takes, which is harmless. ``key`` goes along as ``uuid``: Feishu drops a second request
+        with the same one within an hour and names the first one's message. If that may be a draft whose
+        reference was lost, its card is changed, too.
+        """
+        if part.draft:
+            self._finish(part, CardReference.parse(part.draft))
+        elif part.rateable or has_markup(part.text):
+            self._send_card(part)
+        else:
+            self._settle(part, self._post(part, part.key, "text", _text(part.text)))
+
+    def _send_card(self, part: Part) -> None:
+        try:
+            sent = self._post(part, part.key, "interactive", answer_card(*_content(part)))
+        except Refusal as refusal:
+            if refusal.code not in CARD_REFUSED:
+                raise
+            log.warning("Feishu takes no card with this text; it goes as text", reason=refusal.reason)
+            sent = self._post(part, part.key, "text", _text(part.text))
+        self._settle(part, sent)
+
+    def _settle(self, part: Part, sent: _Sent) -> None:
+        """Make sure that the message which the platform names shows this part."""
+        # Drafts are cards, so an earlier text can only be this part.
+        if sent.fresh or sent.kind == "text":
+            return
+        try:
+            card_id = self._cards.card_of(sent.message_id)
+        except (Misconfigured, PermanentError) as error:
+            log.warning("the card of an earlier try is not known; it is replaced", reason=error.reason)
+            self._replace(part, sent.message_id)
+            return
+        self._finish(part, CardReference(card_id, sent.message_id, int(time.time())))
+
+    def _finish(self, part: Part, reference: CardReference) -> None:
+        for make in (answer_card, plain_card):
+            try:
+                self._cards.finish(reference, make(*_content(part)))
+                return
+            except (Misconfigured, Refusal) as error:
+                if error.code not in CARD_REFUSED | CARD_GONE | NO_PERMISSION:
+                    raise
+                log.warning("a card could not be finished", reason=error.reason)
+                if error.code not in CARD_REFUSED:
+                    break
+        self._replace(part, reference.message_id)
+
+    def _replace(self, part: Part, message_id: str) -> None:
+        """Send ``part`` as a new message, under a key of its own, in the place of ``message_id``."""
+        self._post(part, f"{part.key}-f", "text", _text(part.text))
+        try:
+            self.transport.call("DELETE", f"{MESSAGES}/{message_id}")
+        except SendError as error:
+            log.warning("the beginning of an answer stays beside the whole one", reason=error.reason)
+
+    def _post(self, part: Part, key: str, kind: str, content: dict[str, Any]) -> _Sent:
+        place = conversation(part.chat)
+        body: dict[str, Any] = {
+            "msg_type": kind,
+            "content": json.dumps(content, ensure_ascii=False, separators=(",", ":")),
+            "uuid": key,
+        }
+        target = part.reply_to or place.root
+        if target:
+            path = f"{MESSAGES}/{target}/reply"
+            if place.root:
+                body["reply_in_thread"] = True
+        else:
+            path, body["receive_id"] = f"{MESSAGES}?receive_id_type=chat_id", place.chat_id
+        waited = self._attempted(key, body["content"])
+        try:
+            answer = self.transport.call("POST", path, body)
+        except Refusal as refusal:
+            if refusal.code not in NO_THREADS or "reply_in_thread" not in body:
+                raise
+            del body["reply_in_thread"]
+            answer = self.transport.call("POST", path, body)
+        message_id, shown = str(answer.data.get("message_id") or ""), str(answer.data.get("msg_type") or kind)
+        made = _seconds(answer.data.get("create_time"))
+        # Older than this process's first try of this content: another content's message.
+        old = waited is None or 0 < made < answer.begun - waited - CLOCK_SECONDS
+        return _Sent(message_id, shown, fresh=not (old and message_id))
+
+    def _attempted(self, key: str, content: str) -> float | None:
+        """Note that ``content`` is sent under ``key``.
+
+        Returns:
+            how many seconds ago this process did so first; None if it was another content's key before.
+        """
+        mark = hashlib.sha256(content.encode("utf-8", "replace")).digest()
         with self._lock:
-            if self._token and time.monotonic() < self._token_until:
-                return self._token
-            path = "/open-apis/auth/v3/tenant_access_token/internal"
-            response = self._checked("POST", path, {"app_id": self._app_id, "app_secret": self._app_secret})
-            value = _json(response)
-            token = value.get("tenant_access_token")
-            if _code(response) or not isinstance(token, str) or not token:
-                # Transient: replies must still go out once the operator has corrected the app's secret.
-                log.error("Feishu gave no tenant token: check app id and secret", code=_code(response))
-                raise TransientError(f"no tenant token, feishu code {_code(response)}")
-            lifetime = float(value.get("expire") or 0)
-            self._token = token
-            self._token_until = time.monotonic() + max(lifetime - TOKEN_MARGIN_SECONDS, lifetime / 2)
-            return token
-
-    def _forget_token(self) -> None:
-        with self._lock:
-            self._token = ""
+            first = self._attempts.setdefault(key, (mark, time.monotonic()))
+            while len(self._attempts) > REMEMBERED_KEYS:
+                self._attempts.popitem(last=False)
+        return time.monotonic() - first[1] if first[0] == mark else None
 
 
-def _json(response: httpx.Response) -> dict[str, Any]:
-    try:
-        value = response.json()
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+def _content(part: Part) -> tuple[str, int, str, str]:
+    return part.text, part.rateable, part.chat, part.language
 
 
-def _code(response: httpx.Response) -> int:
-    code = _json(response).get("code")
-    if isinstance(code, int):
-        return code
-    return 0 if response.is_success and _json(response) else response.status_code
+def _text(text: str) -> dict[str, Any]:
+    return {"text": text}
 
 
-def _reset_seconds(response: httpx.Response) -> float:
-    try:
-        return min(300.0, max(1.0, float(response.headers["x-ogw-ratelimit-reset"])))
-    except (KeyError, ValueError):
-        return RATE_LIMIT_SECONDS
+def _entity(card_id: str) -> dict[str, Any]:
+    return {"type": "card", "data": {"card_id": card_id}}
+
+
+def _seconds(milliseconds: object) -> float:
+    text = str(milliseconds)
+    return int(text) / 1000 if text.isascii() and text.isdigit() and len(text) < 16 else 0.0

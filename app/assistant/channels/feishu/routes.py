@@ -1,22 +1,18 @@
 """Feishu's webhook."""
 
-from collections.abc import Callable
-
 from flask import Blueprint, Response, jsonify, request
 
-from assistant.channels.base import Intake
-from assistant.channels.feishu.events import read_message
 from assistant.channels.feishu.gate import ADDRESS_CHECK, Gate
+from assistant.channels.feishu.reception import Reception
 from assistant.web.limits import json_object
 
 
-def blueprint(intake: Intake, gate: Gate, bot_open_id: Callable[[], str]) -> Blueprint:
-    """Return the blueprint with POST /feishu/webhook.
+def blueprint(reception: Reception, gate: Gate) -> Blueprint:
+    """Return the blueprint with POST /feishu/webhook, for events and for clicks on cards.
 
     Args:
-        intake: where messages go.
+        reception: where events go.
         gate: lets this app's events in, and nothing else.
-        bot_open_id: returns the bot's own id, or an empty text while it is unknown.
     """
     routes = Blueprint("feishu", __name__)
 
@@ -26,9 +22,7 @@ def blueprint(intake: Intake, gate: Gate, bot_open_id: Callable[[], str]) -> Blu
         event = gate.open(body, raw, request.headers)
         if event.get("type") == ADDRESS_CHECK:
             return jsonify(challenge=str(event.get("challenge", "")))
-        message = read_message(event, bot_open_id())
-        if message is not None:
-            intake.accept(message)
-        return jsonify(code=0)
+        answer = reception.receive(event)
+        return jsonify(code=0) if answer is None else jsonify(answer)
 
     return routes

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 from flask import Blueprint
 
-from assistant.channels.base import Intake, SendError, TransientError
+from assistant.channels.base import Intake, Rating, SendError, TransientError
 from assistant.channels.telegram import PLATFORM
 from assistant.channels.telegram.client import TelegramClient
+from assistant.channels.telegram.ratings import Click
 from assistant.channels.telegram.routes import blueprint
-from assistant.channels.telegram.updates import read_message
+from assistant.channels.telegram.setup import is_registered, register, set_menu
+from assistant.channels.telegram.updates import MalformedUpdateError, read
 from assistant.logs import Log
 from assistant.loops import Loop
 from assistant.messages import Incoming
@@ -26,15 +28,18 @@ class TelegramChannel:
         self.client = client
         self._path, self._secret_token, self._url = path, secret_token, f"{public_url}{path}"
         self._name = ""
-        self._registered = False
+        self._rate: Callable[[Rating], bool] = lambda rating: False
+        # What is still to be done, in this order; each step is repeated until it has worked.
+        self._steps = [self._learn_name, self._register, self._set_menu]
         self._setup = Loop("telegram-setup", self._set_up, idle_seconds=SETUP_SECONDS)
 
     def blueprint(self, intake: Intake) -> Blueprint | None:
-        """Return the webhook, which puts messages into ``intake``."""
-        return blueprint(intake, self._path, self._secret_token, lambda: self._name)
+        """Return the webhook, which puts messages and ratings into ``intake``."""
+        self._rate = intake.rate
+        return blueprint(intake, self._path, self._secret_token, lambda: self._name, self._clicked)
 
     def start(self) -> None:
-        """Register the webhook and learn the bot's name, in the background and until it works."""
+        """Register the webhook and the menu and learn the bot's name, in the background until it works."""
         self.client.start()
         self._setup.start()
 
@@ -44,21 +49,38 @@ class TelegramChannel:
         self._setup.join(2)
         self.client.stop()
 
+    def _clicked(self, click: Click) -> None:
+        stored = bool(click.number) and self._rate(
+            Rating(PLATFORM, click.chat, click.number, click.score, click.sender)
+        )
+        self.client.answer_click(click, stored=stored)
+
+    def _learn_name(self) -> None:
+        self._name = self.client.name()
+
     def _register(self) -> None:
-        self.client.set_webhook(self._url, self._secret_token)
+        register(self.client, self._url, self._secret_token)
+        if not is_registered(self.client.webhook(), self._url):
+            # Another program with the same token has registered its own in between.
+            raise TransientError("another webhook is registered")
+        log.info("registered with Telegram", platform=PLATFORM)
+
+    def _set_menu(self) -> None:
+        set_menu(self.client)
 
     def _set_up(self) -> bool:
-        try:
-            if not self._registered:
-                self._register()
-                self._registered = True
-                log.info("registered with Telegram", platform=PLATFORM)
-            self._name = self.client.name()
-        except SendError as error:
-            log.warning(
-                "Telegram was not reached; it will be tried again", platform=PLATFORM, reason=error.reason
-            )
-            return False
+        while self._steps:
+            try:
+                self._steps[0]()
+            except SendError as error:
+                log.warning(
+                    "setting Telegram up failed; it will be tried again",
+                    platform=PLATFORM,
+                    step=self._steps[0].__name__.strip("_"),
+                    reason=error.reason,
+                )
+                return False
+            self._steps.pop(0)
         self._setup.ask_to_stop()
         return False
 
@@ -83,11 +105,12 @@ class TelegramPolling(TelegramChannel):
         """
         super().__init__(client, "", "", "")
         self._accept, self._cursor, self._set_cursor = accept, cursor, set_cursor
+        self._registered = False
         self._poll = Loop("telegram-poll", self._fetch, idle_seconds=1.0)
 
     def blueprint(self, intake: Intake) -> Blueprint | None:
         """Return None: nothing comes in by itself."""
-        del intake
+        self._rate = intake.rate
         return None
 
     def start(self) -> None:
@@ -102,10 +125,12 @@ class TelegramPolling(TelegramChannel):
         self._poll.join(2)
 
     def _register(self) -> None:
-        # Telegram refuses getUpdates while a webhook is set.
-        self.client.delete_webhook()
+        register(self.client, "", "")
+        self._registered = True
+        log.info("fetching from Telegram", platform=PLATFORM)
 
     def _fetch(self) -> bool:
+        # The bot's name is known by then: the set-up's first step.
         if not self._registered:
             return False
         try:
@@ -115,9 +140,17 @@ class TelegramPolling(TelegramChannel):
             return False
         for update in updates:
             position = (CURSOR, update.update_id + 1)
-            message = read_message(update, self._name)
-            if message is None:
-                self._set_cursor(*position)
-            else:
-                self._accept(message, position)
+            try:
+                found = read(update, self._name)
+            except MalformedUpdateError:
+                # It would come again for ever.
+                log.warning("an update was malformed and is passed over", platform=PLATFORM)
+                found = None
+            if isinstance(found, Incoming):
+                self._accept(found, position)
+                continue
+            if found is not None:
+                # Rating twice is the same as once: should the cursor be lost, the click comes again.
+                self._clicked(found)
+            self._set_cursor(*position)
         return bool(updates)

@@ -19,6 +19,7 @@ REQUESTS = int(os.environ.get("HOSTILE_REQUESTS", "400"))
 # Always the same for a share: what a change breaks must not hide behind luck.
 SEED = int(os.environ.get("HOSTILE_SEED", "1"))
 COUNTS: Counter[str] = Counter()
+SETTINGS = {"ASSISTANT_MAX_TOKENS": "2", "ASSISTANT_WEB_CHAT_ACCESS": "code"}
 DATABASES = ("sqlite", "postgresql")
 
 
@@ -46,7 +47,7 @@ def target(request: pytest.FixtureRequest, make_assistant: Maker, platforms: Pla
     if request.param == "postgresql":
         make: Callable[[], str] = request.getfixturevalue("new_postgres_database")
         url = make()
-    assistant = make_assistant({**platforms.settings(), "ASSISTANT_MAX_TOKENS": "2"}, url)
+    assistant = make_assistant({**platforms.settings(), **SETTINGS}, url)
     assistant.start()
     found = Target(assistant, COUNTS)
     yield found

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from tests.integration.app.process import Assistant
+from tests.integration.app.process import SECRETS, Assistant
 
 TIMEOUT_SECONDS = 30.0
 # A request with which nobody has proved anything may not leave a row in these.
@@ -31,6 +31,8 @@ class Target:
         self._connection = self._connect()
         self._kept = assistant.count("inbox")
         self._may_be_kept = 0
+        entered = assistant.post("/chat/access", json={"code": SECRETS["web_chat_access_code"]})
+        self.access = entered.cookies["access"]
 
     def _connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.assistant.port, timeout=TIMEOUT_SECONDS)

@@ -121,10 +121,14 @@ def test_api_calls(target: Target, body: bytes, kind: bytes) -> None:
     ),
     kind=content_types,
     cookie=cookies,
+    inside=st.booleans(),
 )
-def test_web_chat_messages(target: Target, body: bytes, kind: bytes, cookie: bytes) -> None:
-    headers = [("Content-Type", kind), ("Cookie", cookie)]
-    target.send("POST", "/chat/messages", body, headers, proved=True)
+def test_web_chat_messages(target: Target, body: bytes, kind: bytes, cookie: bytes, inside: bool) -> None:
+    proof = f"access={target.access}; ".encode() if inside else b""
+    headers = [("Content-Type", kind), ("Cookie", proof + cookie)]
+    answer = target.send("POST", "/chat/messages", body, headers, proved=inside)
+    if not inside:
+        target.refuses(answer)
 
 
 @hostile(0.1)

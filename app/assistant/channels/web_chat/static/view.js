@@ -73,7 +73,7 @@ const languageOf = (text) => (/\p{Script=Han}/u.test(text) ? "zh-CN" : "en");
 
 function bubble(who) {
   const item = element("article", who);
-  say(item.appendChild(element("h3", "unseen")), who);
+  say(item.appendChild(element("h2", "unseen")), who);
   const body = item.appendChild(element("div", "body"));
   body.dir = "auto";
   return { item, body };
