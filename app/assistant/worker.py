@@ -26,7 +26,7 @@ from assistant.messages import Kind, Turn
 from assistant.metrics import Metrics
 from assistant.progress import Progress, Watch
 from assistant.store import Claim, Inbox
-from assistant.store.inbox import LeaseLost
+from assistant.store.claims import LeaseLost
 from assistant.store.keyring import UnreadableError
 from assistant.store.outbox import LANGUAGE, RATEABLE
 from assistant.store.unreadable import UnreadableRow
