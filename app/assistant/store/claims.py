@@ -36,9 +36,6 @@ class Claim:
     age: float = 0.0
 
 
-Arrived = tuple[Incoming, tuple[str, int] | None]
-
-
 class LeaseLost(Exception):
     """The lease ran out, somebody else may hold the conversation, and what was made is thrown away."""
 

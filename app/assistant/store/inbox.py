@@ -28,6 +28,9 @@ from assistant.store.models import (
 from assistant.store.together import Together
 from assistant.store.unreadable import UnreadableRow, put_off
 
+# A message, and with it how far its stream was read.
+Arrived = tuple[Incoming, tuple[str, int] | None]
+
 
 class Inbox:
     """Messages on their way from a channel to the worker."""
