@@ -1,0 +1,77 @@
+"""People who wait: told why, in their language, and answered in the end."""
+
+from pathlib import Path
+
+import pytest
+
+from assistant.texts import ENGINE_DOWN, HELP, QUEUED, SLOW
+from tests.emulators.feishu_client import FeishuUser
+from tests.emulators.model_server import ModelServer, Trouble, make_model_app
+from tests.emulators.server import Server
+from tests.integration.app.conftest import Maker, Platforms
+
+
+def test_while_the_model_is_away_people_are_told_and_answered_later(
+    make_assistant: Maker, platforms: Platforms
+) -> None:
+    platforms.reset()
+    state = ModelServer()
+    with Server(make_model_app(state), "127.0.0.1", 0) as server:
+        url = server.url
+        subject = make_assistant(
+            {
+                **platforms.settings(),
+                "MODEL_PATH": "",
+                "ASSISTANT_BACKEND_URL": f"{url}/v1",
+                "ASSISTANT_BACKEND_MODEL": "first-model",
+                "ASSISTANT_NOTICE_SECONDS": "2",
+            }
+        )
+        (subject.directory / "secrets" / "backend_api_key").write_text(state.key + "\n")
+        subject.start()
+        state.fail(*[Trouble(status=503) for _ in range(40)])
+        platforms.post_feishu(subject, platforms.feishu_event("你在吗？", message_id="om_away"))
+        told = platforms.wait_for(platforms.feishu, 1)
+        assert told[0]["reply_to"] == "om_away"
+        assert told[0]["text"] in {ENGINE_DOWN("zh"), SLOW("zh")}
+        # Commands need no model.
+        platforms.post_feishu(
+            subject, platforms.feishu_event("/help", message_id="om_help", user=FeishuUser())
+        )
+        assert HELP("en") in [s["text"] for s in platforms.wait_for(platforms.feishu, 2)] or HELP("") in [
+            s["text"] for s in platforms.sent(platforms.feishu)
+        ]
+        state.troubles.clear()
+        sent = platforms.wait_for(platforms.feishu, 3, seconds=120)
+        assert [s["reply_to"] for s in sent].count("om_away") == 2, "the word that it waits, and the answer"
+        assert "this is 🎉 an answer." in sent[-1]["text"]
+        assert subject.rows("SELECT count(*) FROM dead_letters") == [(0,)]
+        assert subject.stop() == 0
+
+
+def test_who_stands_behind_others_is_told_how_many(make_assistant: Maker, platforms: Platforms) -> None:
+    platforms.reset()
+    subject = make_assistant(
+        {**platforms.settings(), "ASSISTANT_NOTICE_SECONDS": "1", "ASSISTANT_PARALLEL": "1"}
+    )
+    subject.start()
+    Path(subject.hold).touch()
+    try:
+        for number in range(5):
+            user = FeishuUser()
+            event = platforms.feishu_event("HOLD the line", message_id=f"om_{number}", user=user)
+            platforms.post_feishu(subject, event)
+        sent = platforms.wait_for(platforms.feishu, 5)
+    finally:
+        subject.hold.unlink()
+    words = {s["reply_to"]: s["text"] for s in sent}
+    assert words == {"om_0": SLOW("en"), **{f"om_{n}": QUEUED("en", before=n) for n in range(1, 5)}}
+    answers = platforms.wait_for(platforms.feishu, 10, seconds=120)[5:]
+    assert sorted(s["reply_to"] for s in answers) == [f"om_{n}" for n in range(5)]
+    assert subject.stop() == 0
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_words_exist_in_both_languages(language: str) -> None:
+    for text in (ENGINE_DOWN, SLOW, QUEUED):
+        assert text(language, before=3) != text("zh" if language == "en" else "en", before=3)
