@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import postgresql
-from tests.bench.report import Figure, write_report
+from tests.bench.report import FOLDER, Figure, write_report
 from tests.chaos.plan import make_plan
 from tests.chaos.run import Result, run
 
+FILES = FOLDER.parent / "chaos"
 DATABASES = ("sqlite", "postgresql")
 FAULTS = (
     *("lost", "order_violations", "feishu_doubles", "doubles_unexplained", "misplaced_answers"),
@@ -52,7 +53,8 @@ def main() -> int:
     print(f"seed {seed} (make chaos CHAOS_SEED={seed}); kills over {plan.seconds:.0f} s", flush=True)
     results: dict[str, Result] = {}
     for kind in options.database or DATABASES:
-        directory = Path(tempfile.mkdtemp(prefix=f"chaos-{kind}-"))
+        FILES.mkdir(parents=True, exist_ok=True)
+        directory = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=FILES))
         print(f"{kind}: files and log in {directory}", flush=True)
         with _database(kind, directory) as url:
             results[kind] = run(url, plan, directory, share=options.share, lost_answers=options.lost_answers)

@@ -144,8 +144,8 @@ def _explain(verdict: Verdict, evidence: Evidence, copies: Mapping[int, Sequence
 
     A kill explains one on Telegram when it fell between the platform's taking of the earlier copy and the
     moment at which the assistant would have committed that, and when the database did learn of the answer
-    only after the later copy. It explains as many as there can be calls under way. On Feishu nothing explains a
-    double: its ``uuid`` drops the repetition.
+    only after the later copy. It explains as many as there can be calls under way. On Feishu nothing
+    explains a double: its ``uuid`` drops the repetition.
     """
     kills = sorted([*evidence.kills] * CALLS_AT_ONCE)
     pairs = [pair for found in copies.values() for pair in pairwise(found)]
