@@ -179,31 +179,31 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.command == "capacity":
         # Imported here: the health check, every ten seconds, has no use for numpy.
-        from assistant.capacity import run
+        from assistant.cli.capacity import run
 
         return run(chosen)
     if chosen.command == "inbox":
-        from assistant.inbox_command import run as run_inbox
+        from assistant.cli.inbox import run as run_inbox
 
         return run_inbox(chosen)
     if chosen.command == "forget":
-        from assistant.forget import run as forget
+        from assistant.cli.forget import run as forget
 
         return forget(chosen.channel, user=chosen.user, chat=chosen.chat, delete=chosen.yes)
     if chosen.command == "encrypt":
-        from assistant.encrypt_command import run as encrypt
+        from assistant.cli.encrypt import run as encrypt
 
         return encrypt(decrypt=chosen.decrypt, erase_unreadable=chosen.erase_unreadable, yes=chosen.yes)
     if chosen.command == "feedback":
-        from assistant.feedback_command import run as feedback
+        from assistant.cli.feedback import run as feedback
 
         return feedback(days=chosen.days, as_json=chosen.json)
     if chosen.command == "maintenance":
-        from assistant.maintenance_command import run as maintenance
+        from assistant.cli.maintenance import run as maintenance
 
         return maintenance(chosen.action)
     if chosen.command == "telegram":
-        from assistant.telegram_command import run as telegram
+        from assistant.cli.telegram import run as telegram
 
         return telegram(seconds=chosen.seconds, as_json=chosen.json)
     return check() if chosen.command == "check" else healthcheck(chosen.url)

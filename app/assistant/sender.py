@@ -27,18 +27,22 @@ class Sender:
         """Send for ``channels`` (platform -> channel)."""
         self._outbox = outbox
         self._metrics = metrics
-        self._loops = Loops(
-            Loop(f"send-{platform}", lambda p=platform, c=channel: self.step(p, c))  # type: ignore[misc]  # mypy cannot infer defaults
+        self._of = {
+            platform: Loop(f"send-{platform}", lambda p=platform, c=channel: self.step(p, c))  # type: ignore[misc]  # mypy cannot infer defaults
             for platform, channel in channels.items()
-        )
+        }
+        self._loops = Loops(self._of.values())
 
     def start(self) -> None:
         """Start the threads."""
         self._loops.start()
 
-    def wake(self) -> None:
-        """Look into the outbox now."""
-        self._loops.wake()
+    def wake(self, platform: str = "") -> None:
+        """Look into the outbox now, for ``platform`` or for all."""
+        if platform in self._of:
+            self._of[platform].wake()
+        else:
+            self._loops.wake()
 
     def stop(self) -> None:
         """Finish what is being sent and stop the threads."""

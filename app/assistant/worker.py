@@ -26,7 +26,7 @@ from assistant.messages import Kind, Turn
 from assistant.metrics import Metrics
 from assistant.progress import Progress, Watch
 from assistant.store import Claim, Inbox
-from assistant.store.inbox import LeaseLost
+from assistant.store.claims import LeaseLost
 from assistant.store.keyring import UnreadableError
 from assistant.store.outbox import LANGUAGE, RATEABLE
 from assistant.store.unreadable import UnreadableRow
@@ -92,7 +92,7 @@ class Worker:
         self._admission, self._commands = admission, commands
         self._context_seconds = context_seconds
         self._progress, self._live = progress or Progress(), live or Live()
-        self.on_reply: Callable[[], None] = lambda: None
+        self.on_reply: Callable[[str], None] = lambda platform: None
         self.settle_draft: Callable[[int], None] = lambda number: None
         self._answering = Crew(
             "worker", threads, self._claim, self._handle, number=lambda c: c.inbox_id, idle_seconds=0.5
@@ -261,7 +261,7 @@ class Worker:
         if claim.platform == API:
             self._progress.forget(claim.chat)
         if claim.platform in self._push:
-            self.on_reply()
+            self.on_reply(claim.platform)
 
     def _turns(self, claim: Claim) -> list[Turn]:
         given = claim.payload.get("messages")

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +58,7 @@ class ModelServer:
     known: set[str] = field(default_factory=lambda: set(KNOWN))
     troubles: deque[Trouble] = field(default_factory=deque)
     asked: list[dict[str, Any]] = field(default_factory=list)
-    answer: Callable[[dict[str, Any]], Sequence[str]] = lambda body: PIECES
+    answer: Callable[[dict[str, Any]], Iterable[str]] = lambda body: PIECES
     pause: float = 0.0
     left: int = 0
     running: int = 0
@@ -153,7 +153,7 @@ def _bytes(raw: bytes) -> Iterator[bytes]:
 
 
 def _stream(
-    body: dict[str, Any], pieces: Sequence[str], pause: float, trouble: Trouble, connection: socket.socket
+    body: dict[str, Any], pieces: Iterable[str], pause: float, trouble: Trouble, connection: socket.socket
 ) -> Iterator[bytes]:
     yield _event({"role": "assistant", "content": ""})
     for number, piece in enumerate(pieces):

@@ -2,14 +2,14 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, bindparam, delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from assistant.messages import Incoming, Kind, Turn
+from assistant.store.claims import Claim, LeaseLost, oldest_claimable
 from assistant.store.database import Database
 from assistant.store.keyring import UnreadableError
 from assistant.store.models import (
@@ -28,38 +28,8 @@ from assistant.store.models import (
 from assistant.store.together import Together
 from assistant.store.unreadable import UnreadableRow, put_off
 
-
-@dataclass(frozen=True)
-class Claim:
-    """One message that this process alone may answer while its lease holds.
-
-    ``language`` is what was chosen for the conversation, ``hint`` what the platform knows of the person's.
-    ``age`` is how long it has waited, in seconds.
-    """
-
-    inbox_id: int
-    conversation_id: int
-    platform: str
-    chat: str
-    kind: Kind
-    text: str
-    reply_to: str
-    payload: dict[str, Any]
-    attempts: int
-    token: str
-    sender: str = ""
-    language: str = ""
-    hint: str = ""
-    forgotten_turn: int = 0
-    received_at: float = 0.0
-    age: float = 0.0
-
-
+# A message, and with it how far its stream was read.
 Arrived = tuple[Incoming, tuple[str, int] | None]
-
-
-class LeaseLost(Exception):
-    """The lease ran out, somebody else may hold the conversation, and what was made is thrown away."""
 
 
 class Inbox:
@@ -71,11 +41,11 @@ class Inbox:
         self._lease = lease_seconds
         self._together = Together(self._add_all)
         # Made once: SQLAlchemy needs longer for putting it together than SQLite for answering it.
-        self._next = database.skip_locked(_oldest_claimable(), Conversation)
+        self._next = database.skip_locked(oldest_claimable(), Conversation)
         # Named one by one: for "not chat" SQLite would look at everything that waits.
         kinds = [kind.value for kind in Kind if kind is not Kind.CHAT]
         # "+ 0": in the order of the other index it would look at everything, too.
-        fixed = _oldest_claimable().where(InboxRow.kind.in_(kinds)).order_by(None).order_by(InboxRow.id + 0)
+        fixed = oldest_claimable().where(InboxRow.kind.in_(kinds)).order_by(None).order_by(InboxRow.id + 0)
         self._next_fixed = database.skip_locked(fixed, Conversation)
 
     def accept(self, message: Incoming, cursor: tuple[str, int] | None = None) -> int | None:
@@ -85,8 +55,7 @@ class Inbox:
             The row's id, or None when nothing is to be answered: (platform, message id) is already there,
             or the text took the place of another one that waits.
         """
-        # On PostgreSQL, equal messages and a chat's first ones may race: a constraint stops one, whose next
-        # try finds the row. A repeated first message may meet both constraints.
+        # On PostgreSQL two may race: one of two constraints stops one, whose next try finds the row.
         for last_try in (False, False, True):
             try:
                 if self._database.is_sqlite:
@@ -375,26 +344,3 @@ class Inbox:
 def _number(session: Session, platform: str, message_id: str) -> int | None:
     known = select(InboxRow.id).where(InboxRow.platform == platform, InboxRow.message_id == message_id)
     return session.execute(known).scalar_one_or_none()
-
-
-def _oldest_claimable() -> Select[InboxRow, Conversation]:
-    """The oldest message whose time has come, in a conversation that nobody holds, with none before it."""
-    earlier = aliased(InboxRow)
-    before = select(earlier.id).where(
-        earlier.conversation_id == InboxRow.conversation_id,
-        earlier.state == PENDING,
-        earlier.id < InboxRow.id,
-    )
-    now: BindParameter[float] = bindparam("now")
-    return (
-        select(InboxRow, Conversation)
-        .join(Conversation, Conversation.id == InboxRow.conversation_id)
-        .where(
-            InboxRow.state == PENDING,
-            InboxRow.available_at <= now,
-            Conversation.lease_until < now,
-            ~before.exists(),
-        )
-        .order_by(InboxRow.id)
-        .limit(1)
-    )

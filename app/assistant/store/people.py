@@ -3,8 +3,8 @@
 from sqlalchemy import func, select, update
 
 from assistant.messages import Kind
+from assistant.store.claims import Claim
 from assistant.store.database import Database
-from assistant.store.inbox import Claim
 from assistant.store.models import PENDING, Conversation, Feedback, HistoryRow, InboxRow
 
 

@@ -186,8 +186,8 @@ def figures(samples: Sequence[Sample]) -> dict[str, Figure]:
     names = {
         ("ack", "ack_ms"): "ack",
         ("ack_queued", "ack_ms"): "ack_queued",
-        ("cached_busy", "answer_ms"): "cached_answer",
-        ("cached", "answer_ms"): "cached_answer_idle",
+        ("cached", "answer_ms"): "cached_answer",
+        ("cached_busy", "answer_ms"): "cached_answer_busy",
     }
     for (part, key), name in names.items():
         found = [sample[key] for sample in samples if sample["part"] == part]

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 
 from assistant.messages import Incoming
 from assistant.store import Database, Inbox, Outbox, Retention, migrate
-from assistant.store.inbox import LeaseLost
+from assistant.store.claims import LeaseLost
 from assistant.store.models import Conversation, HistoryRow, InboxRow, OutboxRow
 from assistant.store.retention import DAY, erase, find
 from tests.emulators.feishu_client import FeishuUser

@@ -1,11 +1,14 @@
 """Telegram as a person meets it: typing, words that appear, buttons, edits, groups."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.emulators.model_server import ModelServer, Trouble, make_model_app
+from tests.emulators.server import Server
 from tests.emulators.telegram_client import (
     TelegramUser,
     edited_update,
@@ -17,20 +20,48 @@ from tests.emulators.telegram_client import (
 from tests.integration.app.conftest import Maker, Platforms
 from tests.integration.app.process import SECRETS, Assistant, until
 
+PIECES = ("**Once** upon", " a time there", " was an", " *assistant*", ".")
+
+
+class Model:
+    """A model server whose answers stop in the middle while ``gate`` is closed."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.server = ModelServer(answer=self._answer)
+
+    def _answer(self, _: dict[str, Any]) -> Iterator[str]:
+        yield from PIECES[:2]
+        assert self.gate.wait(60)
+        yield from PIECES[2:]
+
+    def settings(self, url: str) -> dict[str, str]:
+        return {"MODEL_PATH": "", "ASSISTANT_BACKEND_URL": f"{url}/v1"}
+
 
 @pytest.fixture(scope="module")
-def talkative(make_assistant: Maker, platforms: Platforms) -> Assistant:
-    """An assistant whose answers take a few seconds while its file ``slow`` exists."""
-    made = make_assistant({**platforms.settings(), "ASSISTANT_MAX_TOKENS": "150"})
-    made.start()
-    return made
+def model() -> Model:
+    return Model()
 
 
-@pytest.fixture
-def slow(talkative: Assistant) -> Iterator[Assistant]:
-    talkative.slow.touch()
-    yield talkative
-    talkative.slow.unlink()
+@pytest.fixture(scope="module")
+def make(make_assistant: Maker, platforms: Platforms, model: Model) -> Iterator[Maker]:
+    """Makes assistants whose model is ``model``."""
+    with Server(make_model_app(model.server), "127.0.0.1", 0) as running:
+
+        def maker(**settings: str) -> Assistant:
+            made = make_assistant({**platforms.settings(), **model.settings(running.url), **settings})
+            (made.directory / "secrets" / "backend_api_key").write_text(model.server.key + "\n")
+            made.start()
+            return made
+
+        yield maker
+
+
+@pytest.fixture(scope="module")
+def talkative(make: Maker) -> Assistant:
+    return make()
 
 
 def post(assistant: Assistant, update: dict[str, Any]) -> None:
@@ -55,31 +86,45 @@ def stored_reply(assistant: Assistant, message_id: str) -> str:
     return str(rows[0][0]) if rows else ""
 
 
-def test_words_appear_and_become_the_answer_with_buttons(slow: Assistant, platforms: Platforms) -> None:
+def test_words_appear_and_become_the_answer_with_buttons(
+    talkative: Assistant, platforms: Platforms, model: Model
+) -> None:
     platforms.reset()
     user = TelegramUser(language_code="zh-hans")
-    post(slow, message_update("Tell me a long story", user=user, message_id=5))
-    number = f"{user.user_id}:5"
-    until("typing is shown", lambda: page(platforms, "actions"))
+    model.gate.clear()
+    post(talkative, message_update("Tell me a story", user=user, message_id=5))
     draft = until("the first words appear", lambda: platforms.sent(platforms.telegram))[0]
-    assert stored_reply(slow, number) == "", "the draft came before the answer was complete"
-    assert (draft["reply_to"], draft["keyboard"]) == (5, None)
-    text = until("the answer is sent", lambda: stored_reply(slow, number))
+    assert (draft["text"], draft["reply_to"], draft["keyboard"]) == ("Once upon a time there", 5, None)
+    assert draft["entities"] == [{"type": "bold", "offset": 0, "length": 4}]
+    assert stored_reply(talkative, f"{user.user_id}:5") == ""
+    model.gate.set()
+    until("the answer is sent", lambda: finished(platforms, 1))
     (sent,) = platforms.sent(platforms.telegram)
     assert sent["message_id"] == draft["message_id"], "the answer takes the draft's place"
-    assert len(sent["text"]) > len(draft["text"])
-    assert sent["text"][-5:] == text.strip()[-5:]
+    assert sent["text"] == "Once upon a time there was an assistant."
 
     good = sent["keyboard"][0][0]["callback_data"]
     click = {"chat": user.user_id, "message_id": sent["message_id"], "data": good}
-    post(slow, page(platforms, "click", **click, language="zh-hans"))
+    post(talkative, page(platforms, "click", **click, language="zh-hans"))
     until("the click is answered", lambda: page(platforms, "clicks")[0]["answer"])
     assert "谢谢" in page(platforms, "clicks")[0]["answer"]
     until("the button is marked", lambda: "✓" in str(platforms.sent(platforms.telegram)[0]["keyboard"]))
     bad = sent["keyboard"][0][1]["callback_data"]
-    post(slow, page(platforms, "click", **{**click, "data": bad}))
-    rated = slow.rows("SELECT score FROM ratings WHERE platform = 'telegram'")
+    post(talkative, page(platforms, "click", **{**click, "data": bad}))
+    rated = talkative.rows("SELECT score FROM ratings WHERE platform = 'telegram'")
     assert rated == [(-1,)], "the second click replaces the first"
+
+
+def test_typing_is_shown_before_there_are_words(
+    talkative: Assistant, platforms: Platforms, model: Model
+) -> None:
+    platforms.reset()
+    model.server.fail(Trouble(wait=3))
+    user = TelegramUser()
+    post(talkative, message_update("hello", user=user))
+    (action, *_) = until("typing is shown", lambda: page(platforms, "actions"))
+    assert action == {"chat": user.user_id, "thread": None, "action": "typing"}
+    until("the answer", lambda: finished(platforms, 1))
 
 
 def test_somebody_elses_answer_cannot_be_rated(talkative: Assistant, platforms: Platforms) -> None:
@@ -156,10 +201,9 @@ def test_menu_and_webhook_are_registered(talkative: Assistant, platforms: Platfo
     assert sorted(webhook["allowed_updates"]) == ["callback_query", "edited_message", "message"]
 
 
-def test_click_while_polling(make_assistant: Maker, platforms: Platforms) -> None:
+def test_click_while_polling(make: Maker, platforms: Platforms) -> None:
     platforms.reset()
-    polling = make_assistant({**platforms.settings(), "ASSISTANT_TELEGRAM_MODE": "polling"})
-    polling.start()
+    polling = make(ASSISTANT_TELEGRAM_MODE="polling")
     user = TelegramUser()
     page(platforms, "update", **message_update("hello", user=user, update_id=8001))
     (sent,) = until("the answer", lambda: finished(platforms, 1))

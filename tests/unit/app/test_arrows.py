@@ -26,10 +26,10 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("room", "forbidden"),
     [
-        ("channels", ("inference", "worker", "sender", "runtime", "wsgi", "inbox_command")),
-        ("inference", ("channels", "store", "web", "worker", "sender", "runtime", "wsgi", "inbox_command")),
-        ("store", ("channels", "inference", "web", "worker", "sender", "runtime", "wsgi", "inbox_command")),
-        ("web", ("channels", "inference", "store", "worker", "sender", "runtime", "wsgi", "inbox_command")),
+        ("channels", ("inference", "worker", "sender", "runtime", "wsgi", "cli")),
+        ("inference", ("channels", "store", "web", "worker", "sender", "runtime", "wsgi", "cli")),
+        ("store", ("channels", "inference", "web", "worker", "sender", "runtime", "wsgi", "cli")),
+        ("web", ("channels", "inference", "store", "worker", "sender", "runtime", "wsgi", "cli")),
     ],
 )
 def test_room_imports(room: str, forbidden: tuple[str, ...]) -> None:

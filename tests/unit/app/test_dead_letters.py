@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import event, select
 
 from assistant.messages import Incoming
+from assistant.store.claims import Claim
 from assistant.store.dead_letters import DeadLetters, Key, Kind, NotGivenUpError, State
-from assistant.store.inbox import Claim
 from assistant.store.models import DeadLetter, OutboxRow
 from tests.unit.app.conftest import LEASE, Store
 

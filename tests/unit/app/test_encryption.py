@@ -359,7 +359,7 @@ def test_what_was_plain_is_nowhere_in_the_file_afterwards(
     monkeypatch.setenv("ASSISTANT_SECRETS_DIR", str(tmp_path))
     (tmp_path / "database_encryption_key").write_text(line(OLD))
     rest: list[float] = []
-    monkeypatch.setattr("assistant.encrypt_command.time.sleep", rest.append)
+    monkeypatch.setattr("assistant.cli.encrypt.time.sleep", rest.append)
     assert main(["encrypt"]) == 0, capsys.readouterr().err
     assert "messages.content 602" in capsys.readouterr().out
     assert len(rest) >= 12, "there is a rest after each batch"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from assistant.__main__ import main
-from assistant.inbox_command import age
+from assistant.cli.inbox import age
 from assistant.messages import Incoming
 from assistant.store.dead_letters import DeadLetters, Key, Kind
 from tests.unit.app.conftest import Store

@@ -11,7 +11,7 @@ from assistant.housekeeper import Housekeeper
 from assistant.messages import Incoming
 from assistant.metrics import Metrics
 from assistant.store import retention as module
-from assistant.store.inbox import LeaseLost
+from assistant.store.claims import LeaseLost
 from assistant.store.models import FORGOTTEN, Conversation, DeadLetter, HistoryRow, InboxRow, OutboxRow
 from assistant.store.retention import DAY, Retention, erase, find
 from tests.unit.app.conftest import LEASE, Store

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from assistant.messages import Incoming, Turn
-from assistant.store.inbox import LeaseLost
+from assistant.store.claims import LeaseLost
 from assistant.store.models import Base, DeadLetter, InboxRow
 from tests.unit.app.conftest import LEASE, Store
 

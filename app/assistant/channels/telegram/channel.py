@@ -10,7 +10,7 @@ from assistant.channels.telegram.client import TelegramClient
 from assistant.channels.telegram.ratings import Click
 from assistant.channels.telegram.routes import blueprint
 from assistant.channels.telegram.setup import is_registered, register, set_menu
-from assistant.channels.telegram.updates import MalformedUpdateError, read
+from assistant.channels.telegram.updates import MalformedUpdateError, parse, read
 from assistant.logs import Log
 from assistant.loops import Loop
 from assistant.messages import Incoming
@@ -139,9 +139,13 @@ class TelegramPolling(TelegramChannel):
             log.warning("fetching updates failed", platform=PLATFORM, reason=error.reason)
             return False
         for update in updates:
-            position = (CURSOR, update.update_id + 1)
+            number = update.get("update_id")
+            if not isinstance(number, int):
+                log.warning("an update without a number is passed over", platform=PLATFORM)
+                continue
+            position = (CURSOR, number + 1)
             try:
-                found = read(update, self._name)
+                found = read(parse(update), self._name)
             except MalformedUpdateError:
                 # It would come again for ever.
                 log.warning("an update was malformed and is passed over", platform=PLATFORM)

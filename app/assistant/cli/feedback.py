@@ -4,7 +4,7 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 
-from assistant.opened_database import CommandError, opened_database
+from assistant.cli.opened_database import CommandError, opened_database
 from assistant.store.ratings import Ratings
 
 DAY = 86400.0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from assistant.opened_database import FAILED, WRONG_USE, CommandError, opened_database
+from assistant.cli.opened_database import FAILED, WRONG_USE, CommandError, opened_database
 from assistant.store.dead_letters import DeadLetters, Entry, Key, Kind, NotGivenUpError, State
 
 # Nobody can fetch another answer to an API call: its caller got an error and went away.

@@ -6,7 +6,7 @@ Safe beside a live service, and with several of them on one database: see ``stor
 import re
 import sys
 
-from assistant.opened_database import WRONG_USE, CommandError, opened_database
+from assistant.cli.opened_database import WRONG_USE, CommandError, opened_database
 from assistant.store import Database
 from assistant.store.retention import erase, find
 

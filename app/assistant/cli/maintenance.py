@@ -3,7 +3,7 @@
 import sys
 from datetime import UTC, datetime
 
-from assistant.opened_database import CommandError, opened_database
+from assistant.cli.opened_database import CommandError, opened_database
 from assistant.store.switches import MAINTENANCE, Switches
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 
-from assistant.opened_database import FAILED, WRONG_USE, CommandError, opened_database
+from assistant.cli.opened_database import FAILED, WRONG_USE, CommandError, opened_database
 from assistant.store import Database
 from assistant.store.key_check import note_first_key
 from assistant.store.keyring import PLAIN, SECRET
