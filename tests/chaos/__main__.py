@@ -58,6 +58,9 @@ def main() -> int:
         print(f"{kind}: files and log in {directory}", flush=True)
         with _database(kind, directory) as url:
             results[kind] = run(url, plan, directory, share=options.share, lost_answers=options.lost_answers)
+            seen = results[kind].figures
+            wrong = [f"{name} {seen[name]}" for name in FAULTS if seen[name]]
+            print(f"{kind}: {', '.join(wrong) or 'as it should be'}", flush=True)
     figures: dict[str, Figure] = {"seed": seed}
     parts = [result.figures for result in results.values()]
     figures |= {name: min(part[name] for part in parts) for name in LEAST}
