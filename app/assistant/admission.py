@@ -62,7 +62,7 @@ class Admission:
         if not self._is_allowed(claim):
             # In a group everybody sees it: the chat's id is what the operators would need, too.
             return NOT_ALLOWED(language, sender=claim.sender or claim.chat)
-        if claim.kind is not Kind.CHAT:
+        if claim.kind not in {Kind.CHAT, Kind.KNOWN}:
             return ""
         if self.maintenance():
             return IN_MAINTENANCE(language)

@@ -17,6 +17,8 @@ class Kind(StrEnum):
     STATUS = "status"
     # Not answered: the person may not, or not so much.
     REFUSED = "refused"
+    # A chat message whose answer may be known: tried without the model first.
+    KNOWN = "known"
     UNSUPPORTED = "unsupported"
 
 

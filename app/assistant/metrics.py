@@ -45,6 +45,9 @@ class Metrics:
         self.rated = Counter(
             "assistant_ratings", "Ratings of answers by people", ["platform", "score"], registry=self.registry
         )
+        self.cached = Counter(
+            "assistant_answer_cache", "First questions of a conversation", ["result"], registry=self.registry
+        )
         self.generation = Histogram(
             "assistant_generation_seconds", "Time to make an answer", registry=self.registry, buckets=BUCKETS
         )

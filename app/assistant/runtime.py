@@ -1,12 +1,14 @@
 """Building all parts from the settings, starting them and stopping them."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from assistant.admission import Admission, Rules
+from assistant.answer_cache import AnswerCache
 from assistant.channels import feishu, telegram
 from assistant.channels.api.routes import blueprint as api_blueprint
 from assistant.channels.base import Intake, Rating
@@ -22,7 +24,7 @@ from assistant.inference.backend import Options
 from assistant.inference.choice import make_backend
 from assistant.live import Live
 from assistant.logs import Log
-from assistant.messages import Incoming
+from assistant.messages import Incoming, Kind
 from assistant.metrics import Metrics
 from assistant.notifier import Notifier
 from assistant.progress import Progress
@@ -61,6 +63,7 @@ class Runtime:
         thinking = settings.parallel + NEXT_IN_LINE
         self.backend = make_backend(settings, limit=thinking)
         self.progress, self.live = Progress(), Live()
+        self.cache = AnswerCache(float(settings.answer_cache_seconds))
         self.ratings, people = Ratings(self.database), People(self.database)
         self.channels = self._channels()
         rules = Rules(
@@ -93,6 +96,7 @@ class Runtime:
             context_seconds=settings.context_hours * 3600.0,
             progress=self.progress,
             live=self.live,
+            cache=self.cache,
         )
         clients = {name: c.client for name, c in self.channels.items()}
         self.sender = Sender(self.outbox, clients, self.metrics)
@@ -149,7 +153,10 @@ class Runtime:
 
     def accept(self, message: Incoming, cursor: tuple[str, int] | None = None) -> int | None:
         """Commit ``message``, count it and wake the worker; None for a duplicate."""
-        number = self.inbox.accept(clean(message), cursor)
+        message = clean(message)
+        if message.kind is Kind.CHAT and not message.payload and self.cache.knows(message.text):
+            message = replace(message, kind=Kind.KNOWN)
+        number = self.inbox.accept(message, cursor)
         if number is None:
             self.metrics.duplicates.labels(message.platform).inc()
             log.info("duplicate", platform=message.platform)
@@ -164,6 +171,8 @@ class Runtime:
         stored = self.ratings.rate(rating.platform, rating.chat, rating.number, rating.score, rating.sender)
         if stored:
             self.metrics.rated.labels(rating.platform, "good" if rating.score > 0 else "bad").inc()
+            if rating.score < 0:
+                self.cache.drop(rating.number)
             log.info("rated", platform=rating.platform, inbox_id=rating.number, score=rating.score)
         return stored
 

@@ -77,7 +77,8 @@ class Settings(BaseSettings):
     empty is everybody. ``feishu_admins`` and ``telegram_admins`` list people. ``messages_per_minute`` and
     ``messages_per_day`` are limits for each person, 0 for none. The model is told of the last
     ``context_hours`` of a conversation, 0 for all of it. Who waits for ``notice_seconds`` is told so, 0 for
-    never.
+    never. A conversation's first question that was answered in the last ``answer_cache_seconds`` gets the
+    same answer, 0 for never.
     ``repack`` and ``lock_memory`` say how the model gets into memory (``inference/loading.py``).
     """
 
@@ -124,6 +125,7 @@ class Settings(BaseSettings):
     messages_per_minute: Annotated[int, Field(ge=0, le=100000)] = 0
     messages_per_day: Annotated[int, Field(ge=0, le=1000000)] = 0
     context_hours: Annotated[int, Field(ge=0, le=87600)] = 24
+    answer_cache_seconds: Annotated[int, Field(ge=0, le=604800)] = 3600
     notice_seconds: Annotated[int, Field(ge=0, le=3600)] = 20
     secrets: Annotated[Secrets, Field(validation_alias="__secrets__")] = Secrets()
 

@@ -96,7 +96,9 @@ ENGINE_DOWN = Text(
 )
 
 FIXED = {Kind.START: START, Kind.HELP: HELP, Kind.UNSUPPORTED: UNSUPPORTED}
-COMMANDS = {f"/{kind}": kind for kind in Kind if kind not in {Kind.CHAT, Kind.UNSUPPORTED, Kind.REFUSED}}
+COMMANDS = {
+    f"/{kind}": kind for kind in Kind if kind not in {Kind.CHAT, Kind.KNOWN, Kind.UNSUPPORTED, Kind.REFUSED}
+}
 # What a platform's menu of commands shows: command, English, Chinese.
 MENU = (
     ("help", "what I can do", "我能做什么"),

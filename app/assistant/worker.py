@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from assistant.admission import Admission
+from assistant.answer_cache import AnswerCache
 from assistant.commands import Commands
 from assistant.crew import Crew
 from assistant.inference.backend import (
@@ -70,6 +71,7 @@ class Worker:
         context_seconds: float = 0.0,
         progress: Progress | None = None,
         live: Live | None = None,
+        cache: AnswerCache | None = None,
     ) -> None:
         """Prepare the threads; ``heartbeat_seconds`` must be well below the lease.
 
@@ -77,7 +79,8 @@ class Worker:
         who is answered, ``commands`` answers what needs no model. At most ``model_threads`` of ``threads``
         wait for the model at a time; 0 is all. The model is told of the last
         ``context_seconds`` of a conversation, 0 for all of it. ``progress`` knows who of the API's callers is
-        still connected; unfinished answers to all others are shown in ``live``.
+        still connected; unfinished answers to all others are shown in ``live``. Questions without context
+        are answered from ``cache`` where it knows the answer.
         """
         self._inbox = inbox
         self._backend = backend
@@ -92,6 +95,7 @@ class Worker:
         self._admission, self._commands = admission, commands
         self._context_seconds = context_seconds
         self._progress, self._live = progress or Progress(), live or Live()
+        self._cache = cache or AnswerCache(0)
         self.on_reply: Callable[[str], None] = lambda platform: None
         self.settle_draft: Callable[[int], None] = lambda number: None
         self._answering = Crew(
@@ -173,15 +177,26 @@ class Worker:
                 self._finished(claim, refusal, remember=False, kind=Kind.REFUSED)
                 self._done(claim, "refused")
                 return
-            if claim.kind is not Kind.CHAT:
+            if claim.kind not in {Kind.CHAT, Kind.KNOWN}:
                 self._finished(claim, self._commands.answer(claim, language), remember=False)
                 self._done(claim, "fixed")
                 return
         started = time.monotonic()
+        turns = self._turns(claim)
+        if self._is_first(claim, turns):
+            known = self._cache.get(claim.text, claim.inbox_id)
+            self._metrics.cached.labels("miss" if known is None else "hit").inc()
+            if known is not None:
+                self._finish(claim, Completion(known, 0, 0, "stop"), language, 0.0, cached=True)
+                return
+        if claim.kind is Kind.KNOWN:
+            # Not known any more, or not the conversation's first: it takes its place in the model's line.
+            self._inbox.give_back(claim, kind=Kind.CHAT)
+            return
         # An API call is a conversation of its own, whose id is the message's.
         watch = self._progress.of(claim.chat) if claim.platform == API else None
         try:
-            completion = self._generate(claim, watch, language)
+            completion = self._generate(claim, turns, watch, language)
         except Stopping:
             self._inbox.give_back(claim)
             return
@@ -203,13 +218,18 @@ class Worker:
             else:
                 self._inbox.retry(claim, BACKOFF_SECONDS[min(claim.attempts, len(BACKOFF_SECONDS)) - 1])
             return
+        if self._is_first(claim, turns) and completion.finish_reason == "stop":
+            self._cache.put(claim.text, completion.text, claim.inbox_id)
         self._finish(claim, completion, language, time.monotonic() - started)
 
-    def _generate(self, claim: Claim, watch: Watch | None, language: str) -> Completion:
+    @staticmethod
+    def _is_first(claim: Claim, turns: list[Turn]) -> bool:
+        # An API's caller chooses how answers are made, and may want another one.
+        return claim.platform != API and len(turns) == 2
+
+    def _generate(self, claim: Claim, turns: list[Turn], watch: Watch | None, language: str) -> Completion:
         try:
-            return self._backend.generate(
-                self._turns(claim), self._limits(claim), self._caller(claim, watch, language)
-            )
+            return self._backend.generate(turns, self._limits(claim), self._caller(claim, watch, language))
         finally:
             # No draft may change any more once the reply, or the next try, is committed.
             self.settle_draft(claim.inbox_id)
@@ -228,7 +248,9 @@ class Worker:
             log.warning("the model is away", inbox_id=claim.inbox_id, reason=type(outage).__name__)
             self._inbox.give_back(claim, max(pause, getattr(outage, "retry_after", None) or 0.0))
 
-    def _finish(self, claim: Claim, completion: Completion, language: str, seconds: float) -> None:
+    def _finish(
+        self, claim: Claim, completion: Completion, language: str, seconds: float, *, cached: bool = False
+    ) -> None:
         text = completion.text or ("" if claim.platform == API else EMPTY(language))
         detail: dict[str, Any] = {
             "prompt_tokens": completion.prompt_tokens,
@@ -237,14 +259,22 @@ class Worker:
         }
         remember = claim.platform != API and bool(completion.text)
         shown = {RATEABLE: True, LANGUAGE: language} if remember else {}
-        self._finished(claim, text, remember=remember, detail={**detail, **shown})
-        self._metrics.generation.observe(seconds)
+        kind = Kind.CHAT if claim.kind is Kind.KNOWN else None
+        self._finished(claim, text, remember=remember, detail={**detail, **shown}, kind=kind)
+        if not cached:
+            self._metrics.generation.observe(seconds)
         self._metrics.tokens.labels("prompt").inc(completion.prompt_tokens)
         self._metrics.tokens.labels("completion").inc(completion.completion_tokens)
         log.info(
-            "answered", inbox_id=claim.inbox_id, platform=claim.platform, seconds=round(seconds, 3), **detail
+            "answered",
+            inbox_id=claim.inbox_id,
+            platform=claim.platform,
+            seconds=round(seconds, 3),
+            cached=cached,
+            **detail,
         )
-        self._done(claim, "cancelled" if completion.finish_reason == "cancelled" else "answered")
+        result = "cancelled" if completion.finish_reason == "cancelled" else "answered"
+        self._done(claim, "cached" if cached else result)
 
     def _give_up(self, claim: Claim, reason: str) -> None:
         # A person must never meet silence: the reply says that there is none.

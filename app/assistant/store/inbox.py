@@ -312,16 +312,17 @@ class Inbox:
             now = self._release(session, claim)
             session.get_one(InboxRow, claim.inbox_id).available_at = now + delay
 
-    def give_back(self, claim: Claim, delay: float = 0.0) -> None:
+    def give_back(self, claim: Claim, delay: float = 0.0, kind: Kind | None = None) -> None:
         """Give ``claim`` back as if it had never been taken: the process is stopping, or has no room.
 
-        It can be taken again in ``delay`` seconds.
+        It can be taken again in ``delay`` seconds, as a message of another ``kind`` if one is given.
         """
         with self._database.write() as session:
             now = self._release(session, claim)
             row = session.get_one(InboxRow, claim.inbox_id)
             row.attempts -= 1
             row.available_at = now + delay
+            row.kind = (kind or claim.kind).value
 
     def waiting(self) -> int:
         """Return how many messages are not answered yet."""

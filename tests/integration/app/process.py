@@ -89,6 +89,8 @@ class Assistant:
             "ASSISTANT_MAX_TOKENS": "16",
             "ASSISTANT_SYSTEM_PROMPT": "Answer briefly.",
             "ASSISTANT_LOG_LEVEL": "debug",
+            # Tests ask the same again and mean the model.
+            "ASSISTANT_ANSWER_CACHE_SECONDS": "0",
             "ASSISTANT_WEB_CHAT_ACCESS": "open",
             **settings,
         }

@@ -1,14 +1,16 @@
 """People who wait: told why, in their language, and answered in the end."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assistant.texts import ENGINE_DOWN, HELP, QUEUED, SLOW
-from tests.emulators.feishu_client import FeishuUser
+from tests.emulators.feishu_client import FeishuUser, post_card_action
 from tests.emulators.model_server import ModelServer, Trouble, make_model_app
 from tests.emulators.server import Server
 from tests.integration.app.conftest import Maker, Platforms
+from tests.integration.app.process import APP_ID, SECRETS, until
 
 
 def test_while_the_model_is_away_people_are_told_and_answered_later(
@@ -75,3 +77,53 @@ def test_who_stands_behind_others_is_told_how_many(make_assistant: Maker, platfo
 def test_the_words_exist_in_both_languages(language: str) -> None:
     for text in (ENGINE_DOWN, SLOW, QUEUED):
         assert text(language, before=3) != text("zh" if language == "en" else "en", before=3)
+
+
+def test_known_answers_come_while_the_model_is_busy_and_go_with_a_bad_rating(
+    make_assistant: Maker, platforms: Platforms
+) -> None:
+    platforms.reset()
+    subject = make_assistant(
+        {**platforms.settings(), "ASSISTANT_ANSWER_CACHE_SECONDS": "600", "ASSISTANT_PARALLEL": "1"}
+    )
+    subject.start()
+    people = {f"om_{number}": FeishuUser() for number in range(1, 4)}
+
+    def ask(text: str, message_id: str) -> dict[str, Any]:
+        event = platforms.feishu_event(text, message_id=message_id, user=people[message_id])
+        platforms.post_feishu(subject, event)
+
+        def finished() -> list[dict[str, Any]]:
+            sent = platforms.sent(platforms.feishu)
+            return [s for s in sent if s["reply_to"] == message_id and s["buttons"]]
+
+        (answer,) = until(f"the answer to {message_id}", finished)
+        return answer
+
+    def hits() -> list[str]:
+        lines = subject.get("/metrics").text.splitlines()
+        return [line.split()[1] for line in lines if 'answer_cache_total{result="hit"}' in line]
+
+    first = ask("What can you do?", "om_1")
+    subject.hold.touch()
+    try:
+        for number in range(4):
+            event = platforms.feishu_event("HOLD", message_id=f"om_held{number}", user=FeishuUser())
+            platforms.post_feishu(subject, event)
+        until("the model is busy", subject.marker.exists)
+        second = ask("What  can you do?", "om_2")
+        assert second["text"] == first["text"]
+    finally:
+        subject.hold.unlink()
+    assert hits() == ["1.0"]
+    post_card_action(
+        subject.url,
+        next(value for value in second["buttons"] if value["score"] < 0),
+        SECRETS["feishu_encrypt_key"],
+        app_id=APP_ID,
+        verification_token=SECRETS["feishu_verification_token"],
+        user=people["om_2"],
+    )
+    ask("What can you do?", "om_3")
+    assert hits() == ["1.0"], "the model was asked again"
+    assert subject.stop() == 0

@@ -101,6 +101,11 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         {"assistant_retention_days": 1},
         ["assistant_retention_days", "from 2", "example 90", MAIN],
     ),
+    "answers kept for a month": (
+        "assistant",
+        {"assistant_answer_cache_seconds": 2592000},
+        ["assistant_answer_cache_seconds", "604800", "3600", MAIN],
+    ),
     "a negative limit": (
         "assistant",
         {"assistant_messages_per_minute": -1},
