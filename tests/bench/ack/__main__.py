@@ -5,7 +5,7 @@ model, and the emulated platforms run side by side on this machine: a container 
 machine that others use gave times that said more of them than of the assistant.
 
 Each round has, on a fresh database each: 100 webhooks a second while the model answers all the time; the same
-with 2,000 messages already waiting; 50 questions a second whose answer needs no model, from the webhook's
+with 2,000 messages already waiting; 50 questions a second whose answer is cached, from the webhook's
 arrival until the platform gets the reply, while the model rests and while it answers API calls in all its
 slots. The rounds' order changes, and what else the machine does (its load) stands beside the figures.
 """
@@ -28,7 +28,7 @@ import httpx
 
 from tests.bench.ack.arrivals import Arrival, arrive
 from tests.bench.ack.rig import PARALLEL, Rig, assembled, going_first, nginx_configuration
-from tests.bench.ack.traffic import CONVERSATIONS, FIXED_QUESTION, People, questions
+from tests.bench.ack.traffic import CONVERSATIONS, KNOWN_QUESTION, People, questions
 from tests.bench.report import Figure, write_report
 from tests.integration.app.process import SECRETS
 from tools.controller.failure import StageFailure
@@ -53,10 +53,12 @@ def acknowledged(rig: Rig, seconds: float) -> Sample:
     Raises:
         StageFailure: one was not accepted, or the model rested.
     """
-    texts = [f"{text} ({n})" for n, text in enumerate(questions())]
+    asked = questions()
+    # Each once: the answer cache must not rest the model.
+    texts = [f"{asked[n % len(asked)]} ({n})" for n in range(WARM_UP + int(PER_SECOND * seconds))]
     people = People()
     arrive(rig.door, people.write(texts, WARM_UP), PER_SECOND)
-    posts = people.write(texts, int(PER_SECOND * seconds))
+    posts = people.write(texts[WARM_UP:], int(PER_SECOND * seconds))
     tokens = rig.metric("assistant_tokens_total", '{kind="completion"}')
     waiting = [rig.metric("assistant_inbox_waiting")]
     arrivals = arrive(rig.door, posts, PER_SECOND)
@@ -68,24 +70,37 @@ def acknowledged(rig: Rig, seconds: float) -> Sample:
 
 
 def cached(rig: Rig, seconds: float) -> Sample:
-    """Ask 50 questions a second that need no model; return how soon the platforms have the answers.
+    """Ask 50 questions a second whose answer is known; return how soon the platforms have the answers.
+
+    Each begins a conversation of its own: the cache is for first questions.
 
     Raises:
         StageFailure: one was not accepted, or not answered.
     """
-    people = People()
-    arrive(rig.door, people.write([FIXED_QUESTION], WARM_UP), CACHED_PER_SECOND)
-    time.sleep(1)
+    count = int(CACHED_PER_SECOND * seconds)
+    people = People(WARM_UP + count)
+    arrive(rig.door, people.write([KNOWN_QUESTION], 1), CACHED_PER_SECOND)
+    _await(rig, 1)
+    arrive(rig.door, people.write([KNOWN_QUESTION], WARM_UP), CACHED_PER_SECOND)
+    _await(rig, 1 + WARM_UP)
     rig.forget()
-    posts = people.write([FIXED_QUESTION], int(CACHED_PER_SECOND * seconds))
+    hits = rig.metric("assistant_answer_cache_total", '{result="hit"}')
+    posts = people.write([KNOWN_QUESTION], count)
     arrivals = arrive(rig.door, posts, CACHED_PER_SECOND)
-    deadline = time.monotonic() + REPLIES_SECONDS
-    while len(received := rig.received()) < len(posts):
-        if time.monotonic() > deadline:
-            raise StageFailure(f"{len(received)} of {len(posts)} were answered", _log(rig))
-        time.sleep(0.5)
+    received = _await(rig, len(posts))
+    if (known := rig.metric("assistant_answer_cache_total", '{result="hit"}') - hits) != len(posts):
+        raise StageFailure(f"{known:.0f} of {len(posts)} answers came out of the cache", _log(rig))
     late = [received[arrival.name] - arrival.due for arrival in arrivals]
     return {**_judged(rig, arrivals), "answer_ms": [1000 * value for value in late]}
+
+
+def _await(rig: Rig, count: int) -> dict[str, float]:
+    deadline = time.monotonic() + REPLIES_SECONDS
+    while len(received := rig.received()) < count:
+        if time.monotonic() > deadline:
+            raise StageFailure(f"{len(received)} of {count} were answered", _log(rig))
+        time.sleep(0.5)
+    return received
 
 
 def _judged(rig: Rig, arrivals: list[Arrival]) -> Sample:
@@ -232,7 +247,7 @@ def main() -> int:
         "load_max": max(loads),
         "senders_going_first": first,
         "conversations": 2 * CONVERSATIONS,
-        "cached_question": FIXED_QUESTION,
+        "cached_question": KNOWN_QUESTION,
     }
     write_report("ack", figures(samples) | conditions, samples)
     return 0

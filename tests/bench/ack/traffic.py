@@ -17,8 +17,8 @@ TELEGRAM_PATH = "/telegram/webhook"
 # Conversations on each platform: as many people as write to a busy assistant within minutes.
 CONVERSATIONS = 200
 QUESTIONS = ROOT / "files" / "questions" / "demo.jsonl"
-# What the assistant answers without its model today: see ``cached_posts``.
-FIXED_QUESTION = "/help"
+# Asked again and again, each time at the beginning of a conversation.
+KNOWN_QUESTION = "What can you do?"
 
 
 def questions() -> list[str]:
