@@ -7,10 +7,22 @@ import httpx
 import pytest
 
 from tests.emulators.feishu_client import FeishuUser, media, post_card_action, rich_text
+from tests.emulators.model_server import ModelServer, make_model_app
+from tests.emulators.server import Server
 from tests.integration.app.conftest import Maker, Platforms
 from tests.integration.app.process import APP_ID, SECRETS, Assistant, until
 
 LONG = {"ASSISTANT_MAX_TOKENS": "200"}
+STORY = (
+    "Once upon a time ",
+    "there was ",
+    "a *little* ",
+    "assistant ",
+    "that lived ",
+    "on a server ",
+    "and was ",
+    "well.",
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +74,22 @@ def words(text: str) -> str:
 
 
 @pytest.fixture
-def slow(assistant: Assistant) -> Iterator[None]:
-    assistant.slow.touch()
-    yield
-    assistant.slow.unlink()
+def storyteller(make_assistant: Maker, platforms: Platforms) -> Iterator[Assistant]:
+    """An assistant whose model takes four seconds for an answer."""
+    model = ModelServer(answer=lambda body: STORY, pause=0.5)
+    with Server(make_model_app(model), "127.0.0.1", 0) as running:
+        made = make_assistant(
+            {**platforms.settings(), "MODEL_PATH": "", "ASSISTANT_BACKEND_URL": f"{running.url}/v1"}
+        )
+        (made.directory / "secrets" / "backend_api_key").write_text(model.key + "\n")
+        made.start()
+        yield made
+        made.stop()
 
 
-@pytest.mark.usefixtures("slow")
-def test_a_streamed_card_ends_with_the_whole_answer(assistant: Assistant, platforms: Platforms) -> None:
+def test_a_streamed_card_ends_with_the_whole_answer(storyteller: Assistant, platforms: Platforms) -> None:
     user = FeishuUser()
-    ask(platforms, assistant, "om_story", user)
+    ask(platforms, storyteller, "om_story", user)
 
     def beginning() -> list[dict[str, Any]]:
         return [s for s in platforms.sent(platforms.feishu) if s["streaming"] and s["edits"]]
@@ -80,7 +98,8 @@ def test_a_streamed_card_ends_with_the_whole_answer(assistant: Assistant, platfo
     done = answer(platforms, "om_story")
     assert done["message_id"] == shown["message_id"]
     assert done["kind"] == "interactive"
-    whole = words(stored_answer(assistant, "om_story"))
+    whole = words(stored_answer(storyteller, "om_story"))
+    assert whole == words("".join(STORY))
     assert words(done["text"]) == whole
     assert len(words(shown["text"])) < len(whole)
 
@@ -139,17 +158,14 @@ def test_rich_text_is_read_and_pictures_are_not(assistant: Assistant, platforms:
     assert (reply[0]["kind"], reply[0]["buttons"]) == ("text", [])
 
 
-@pytest.mark.usefixtures("slow")
-def test_killed_while_it_streams(assistant: Assistant, platforms: Platforms) -> None:
+def test_killed_while_it_streams(storyteller: Assistant, platforms: Platforms) -> None:
     user = FeishuUser()
-    ask(platforms, assistant, "om_killed", user)
+    ask(platforms, storyteller, "om_killed", user)
     until("the beginning is shown", lambda: [s for s in platforms.sent(platforms.feishu) if s["streaming"]])
-    assistant.kill()
-    assistant.slow.unlink()
-    assistant.start()
-    assistant.slow.touch()
+    storyteller.kill()
+    storyteller.start()
     done = answer(platforms, "om_killed")
-    assert words(done["text"]) == words(stored_answer(assistant, "om_killed"))
+    assert words(done["text"]) == words("".join(STORY))
 
 
 def test_the_long_connection(make_assistant: Maker, platforms: Platforms) -> None:

@@ -104,7 +104,8 @@ def test_replies_that_were_given_up_are_sent_or_discarded(
     for number in (1, 2):
         event = platforms.feishu_event("/help", message_id=f"om_{number}")
         assert platforms.post_feishu(assistant, event).status_code == 200
-    reasons = {"outbox-1": "feishu code 230011", "outbox-2": "feishu code 230011"}
+    recalled = "feishu code 230011: the message was recalled"
+    reasons = {"outbox-1": recalled, "outbox-2": recalled}
     until("both are given up", lambda: entries(assistant) == reasons)
     (kept,) = [f"outbox-{row[0]}" for row in assistant.rows("SELECT id FROM outbox WHERE reply_to = 'om_1'")]
     (other,) = {"outbox-1", "outbox-2"} - {kept}
@@ -124,8 +125,8 @@ def test_replies_that_were_given_up_are_sent_or_discarded(
     assistant.hold.unlink()
     # What comes later shows that the discarded reply would have been sent by now.
     assert [s["reply_to"] for s in platforms.wait_for(platforms.feishu, 2)] == ["om_1", "om_held"]
-    assert entries(assistant, "discarded") == {other: "feishu code 230011"}
-    until("nothing is open", lambda: entries(assistant, "all") == {other: "feishu code 230011"})
+    assert entries(assistant, "discarded") == {other: recalled}
+    until("nothing is open", lambda: entries(assistant, "all") == {other: recalled})
     assert dead_letters(assistant) == 0
     assert assistant.stop() == 0
 

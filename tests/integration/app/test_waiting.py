@@ -10,7 +10,24 @@ from tests.emulators.feishu_client import FeishuUser, post_card_action
 from tests.emulators.model_server import ModelServer, Trouble, make_model_app
 from tests.emulators.server import Server
 from tests.integration.app.conftest import Maker, Platforms
-from tests.integration.app.process import APP_ID, SECRETS, until
+from tests.integration.app.process import APP_ID, SECRETS, Assistant, until
+
+
+def with_model_server(
+    make_assistant: Maker, platforms: Platforms, state: ModelServer, server: Server, **settings: str
+) -> Assistant:
+    subject = make_assistant(
+        {
+            **platforms.settings(),
+            "MODEL_PATH": "",
+            "ASSISTANT_BACKEND_URL": f"{server.url}/v1",
+            "ASSISTANT_BACKEND_MODEL": "first-model",
+            **settings,
+        }
+    )
+    (subject.directory / "secrets" / "backend_api_key").write_text(state.key + "\n")
+    subject.start()
+    return subject
 
 
 def test_while_the_model_is_away_people_are_told_and_answered_later(
@@ -19,18 +36,7 @@ def test_while_the_model_is_away_people_are_told_and_answered_later(
     platforms.reset()
     state = ModelServer()
     with Server(make_model_app(state), "127.0.0.1", 0) as server:
-        url = server.url
-        subject = make_assistant(
-            {
-                **platforms.settings(),
-                "MODEL_PATH": "",
-                "ASSISTANT_BACKEND_URL": f"{url}/v1",
-                "ASSISTANT_BACKEND_MODEL": "first-model",
-                "ASSISTANT_NOTICE_SECONDS": "2",
-            }
-        )
-        (subject.directory / "secrets" / "backend_api_key").write_text(state.key + "\n")
-        subject.start()
+        subject = with_model_server(make_assistant, platforms, state, server, ASSISTANT_NOTICE_SECONDS="2")
         state.fail(*[Trouble(status=503) for _ in range(40)])
         platforms.post_feishu(subject, platforms.feishu_event("你在吗？", message_id="om_away"))
         told = platforms.wait_for(platforms.feishu, 1)
@@ -83,10 +89,21 @@ def test_known_answers_come_while_the_model_is_busy_and_go_with_a_bad_rating(
     make_assistant: Maker, platforms: Platforms
 ) -> None:
     platforms.reset()
-    subject = make_assistant(
-        {**platforms.settings(), "ASSISTANT_ANSWER_CACHE_SECONDS": "600", "ASSISTANT_PARALLEL": "1"}
-    )
-    subject.start()
+    state = ModelServer()
+    with Server(make_model_app(state), "127.0.0.1", 0) as server:
+        subject = with_model_server(
+            make_assistant,
+            platforms,
+            state,
+            server,
+            ASSISTANT_ANSWER_CACHE_SECONDS="600",
+            ASSISTANT_PARALLEL="1",
+        )
+        _known_answers(subject, platforms, state)
+        assert subject.stop() == 0
+
+
+def _known_answers(subject: Assistant, platforms: Platforms, state: ModelServer) -> None:
     people = {f"om_{number}": FeishuUser() for number in range(1, 4)}
 
     def ask(text: str, message_id: str) -> dict[str, Any]:
@@ -105,16 +122,14 @@ def test_known_answers_come_while_the_model_is_busy_and_go_with_a_bad_rating(
         return [line.split()[1] for line in lines if 'answer_cache_total{result="hit"}' in line]
 
     first = ask("What can you do?", "om_1")
-    subject.hold.touch()
-    try:
-        for number in range(4):
-            event = platforms.feishu_event("HOLD", message_id=f"om_held{number}", user=FeishuUser())
-            platforms.post_feishu(subject, event)
-        until("the model is busy", subject.marker.exists)
-        second = ask("What  can you do?", "om_2")
-        assert second["text"] == first["text"]
-    finally:
-        subject.hold.unlink()
+    state.fail(Trouble(wait=20.0), Trouble(wait=20.0))
+    for number in range(4):
+        event = platforms.feishu_event(f"Busy {number}", message_id=f"om_busy{number}", user=FeishuUser())
+        platforms.post_feishu(subject, event)
+    until("the model is busy", lambda: len(state.asked) == 2)
+    second = ask("What  can you do?", "om_2")
+    assert second["text"] == first["text"]
+    assert len(state.asked) == 2, "the model was not asked, and is busy still"
     assert hits() == ["1.0"]
     post_card_action(
         subject.url,
@@ -126,4 +141,3 @@ def test_known_answers_come_while_the_model_is_busy_and_go_with_a_bad_rating(
     )
     ask("What can you do?", "om_3")
     assert hits() == ["1.0"], "the model was asked again"
-    assert subject.stop() == 0
