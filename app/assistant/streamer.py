@@ -20,6 +20,9 @@ log = Log(__name__)
 LOOK_SECONDS = 0.2
 # A draft with two letters in it only looks broken.
 FIRST_CHARACTERS = 12
+# An answer that is there within a second needs no draft: it would cost two or three calls instead of one, of
+# the few that a platform allows.
+OPEN_AFTER_SECONDS = 1.0
 # Telegram shows "typing" for 5 seconds (core.telegram.org/bots/api#sendchataction).
 TYPING_SECONDS = 4.5
 # How long an answer's end waits for a call about its draft that is under way: a little over the longest one.
@@ -29,8 +32,8 @@ SETTLE_SECONDS = 20.0
 class _Shown:
     """What is shown of one answer."""
 
-    def __init__(self, answer: LiveAnswer) -> None:
-        self.answer = answer
+    def __init__(self, answer: LiveAnswer, since: float) -> None:
+        self.answer, self.since = answer, since
         self.draft = ""
         self.text = ""
         self.next_change = self.next_typing = 0.0
@@ -49,8 +52,10 @@ class Streamer:
         drafts: Drafts,
         channels: Mapping[str, Push],
         clock: Callable[[], float] = time.monotonic,
+        open_after: float = OPEN_AFTER_SECONDS,
     ) -> None:
-        """Show answers for ``channels`` (platform -> channel)."""
+        """Show, on ``channels`` (platform -> channel), answers that take over ``open_after`` seconds."""
+        self._open_after = open_after
         self._live, self._drafts, self._clock = live, drafts, clock
         self._channels = dict(channels)
         self._shown: dict[int, _Shown] = {}
@@ -110,7 +115,7 @@ class Streamer:
         with self._lock:
             shown = self._shown.get(answer.number)
             if shown is None or shown.answer is not answer:
-                shown = self._shown[answer.number] = _Shown(answer)
+                shown = self._shown[answer.number] = _Shown(answer, self._clock())
             return shown
 
     def _show(self, shown: _Shown, channel: Push) -> None:
@@ -118,7 +123,8 @@ class Streamer:
         try:
             pace = channel.draft_seconds(answer.chat)
             text = answer.snapshot().text.strip()
-            if pace and len(text) >= FIRST_CHARACTERS and text != shown.text:
+            due = bool(shown.draft) or now - shown.since >= self._open_after
+            if pace and due and len(text) >= FIRST_CHARACTERS and text != shown.text:
                 if now >= shown.next_change:
                     self._change(shown, channel, text)
                     shown.next_change = self._clock() + pace

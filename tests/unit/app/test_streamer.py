@@ -8,7 +8,7 @@ from assistant.channels.base import Part, PermanentError, TransientError
 from assistant.live import Live, LiveAnswer
 from assistant.messages import Incoming
 from assistant.store.drafts import Drafts
-from assistant.streamer import TYPING_SECONDS, Streamer
+from assistant.streamer import OPEN_AFTER_SECONDS, TYPING_SECONDS, Streamer
 from tests.unit.app.conftest import Store
 
 
@@ -59,7 +59,9 @@ class Stage:
         self.streamer = self.new_streamer()
 
     def new_streamer(self) -> Streamer:
-        return Streamer(self.live, self.drafts, {"feishu": self.channel}, clock=lambda: self.now)
+        return Streamer(
+            self.live, self.drafts, {"feishu": self.channel}, clock=lambda: self.now, open_after=0.0
+        )
 
     def begin(self) -> LiveAnswer:
         return self.live.begin(LiveAnswer(self.number, "feishu", "c", "m1", "en"))
@@ -160,7 +162,7 @@ def test_no_draft_of_an_answer_that_ended_during_anothers_call(stage: Stage) -> 
 
     stage.channel = Slow()
     channels = {"feishu": stage.channel, "telegram": Channel()}
-    stage.streamer = Streamer(stage.live, stage.drafts, channels, clock=lambda: stage.now)
+    stage.streamer = Streamer(stage.live, stage.drafts, channels, clock=lambda: stage.now, open_after=0.0)
     stage.begin().say("The answer whose draft takes long")
     stage.live.begin(LiveAnswer(other, "feishu", "d", "m2", "en")).say("The answer that ends meanwhile")
     stage.step()
@@ -211,6 +213,16 @@ def test_platform_without_drafts_shows_typing_alone(stage: Stage) -> None:
     stage.begin().say("The first words of it")
     stage.step()
     assert stage.channel.calls == [("typing", "c")]
+
+
+def test_answer_that_is_soon_there_gets_no_draft(stage: Stage) -> None:
+    stage.streamer = Streamer(stage.live, stage.drafts, {"feishu": stage.channel}, clock=lambda: stage.now)
+    stage.begin().say("An answer that takes a while")
+    stage.step()
+    stage.step(OPEN_AFTER_SECONDS - 0.01)
+    assert stage.channel.calls == [("typing", "c")]
+    stage.step(0.01)
+    assert stage.channel.calls == [("typing", "c"), ("open", "An answer that takes a while")]
 
 
 def test_live_answer_can_be_waited_for(stage: Stage) -> None:
