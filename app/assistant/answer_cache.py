@@ -1,7 +1,8 @@
 """Answers to questions that were asked before: given again at once, without the model.
 
 Only what needs no context is taken: the first question of a conversation, in the same words. In memory alone,
-so that nothing people write lies on the disk, and for a while alone.
+so that nothing people write lies on the disk, for a while, and only as long as the message that was answered
+first is kept: what a person has had deleted is given to nobody.
 """
 
 import hashlib
@@ -21,14 +22,20 @@ GIVEN = 10_000
 class _Entry:
     text: str
     until: float
+    number: int
 
 
 class AnswerCache:
     """The newest answers; safe on all threads."""
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Keep each answer for ``seconds``; 0 keeps none."""
-        self._seconds, self._clock = seconds, clock
+    def __init__(
+        self,
+        seconds: float,
+        is_kept: Callable[[int], bool] = lambda number: True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keep each answer for ``seconds``, 0 for none, and while ``is_kept`` says so of its message."""
+        self._seconds, self._is_kept, self._clock = seconds, is_kept, clock
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._given: OrderedDict[int, bytes] = OrderedDict()
         self._lock = threading.Lock()
@@ -43,9 +50,14 @@ class AnswerCache:
         key = _key(question)
         with self._lock:
             entry = self._find(key)
-            if entry is None:
-                return None
-            self._entries.move_to_end(key)
+        if entry is None:
+            return None
+        if not self._is_kept(entry.number):
+            self.drop(entry.number)
+            return None
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
             self._remember(number, key)
             return entry.text
 
@@ -55,7 +67,7 @@ class AnswerCache:
             return
         key = _key(question)
         with self._lock:
-            self._entries[key] = _Entry(answer, self._clock() + self._seconds)
+            self._entries[key] = _Entry(answer, self._clock() + self._seconds, number)
             self._entries.move_to_end(key)
             while len(self._entries) > ENTRIES:
                 self._entries.popitem(last=False)

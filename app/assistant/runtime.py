@@ -63,7 +63,7 @@ class Runtime:
         thinking = settings.parallel + NEXT_IN_LINE
         self.backend = make_backend(settings, limit=thinking)
         self.progress, self.live = Progress(), Live()
-        self.cache = AnswerCache(float(settings.answer_cache_seconds))
+        self.cache = AnswerCache(float(settings.answer_cache_seconds), self.inbox.is_kept)
         self.ratings, people = Ratings(self.database), People(self.database)
         self.channels = self._channels()
         rules = Rules(

@@ -15,6 +15,7 @@ from assistant.store.keyring import UnreadableError
 from assistant.store.models import (
     DEAD,
     DONE,
+    FORGOTTEN,
     NOTICE,
     PENDING,
     Conversation,
@@ -323,6 +324,12 @@ class Inbox:
             row.attempts -= 1
             row.available_at = now + delay
             row.kind = (kind or claim.kind).value
+
+    def is_kept(self, number: int) -> bool:
+        """Whether the message ``number`` is there with its text: nobody has had it deleted."""
+        with self._database.read() as session:
+            state = session.execute(select(InboxRow.state).where(InboxRow.id == number)).scalar_one_or_none()
+        return state not in {None, FORGOTTEN}
 
     def waiting(self) -> int:
         """Return how many messages are not answered yet."""

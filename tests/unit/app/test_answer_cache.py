@@ -9,6 +9,7 @@ from assistant.answer_cache import ENTRIES, AnswerCache
 from assistant.inference.backend import Completion
 from assistant.messages import Incoming, Kind
 from assistant.store.models import InboxRow
+from assistant.store.retention import erase
 from tests.unit.app.conftest import Store
 from tests.unit.app.test_worker_and_sender import Backend, replies, step, worker
 
@@ -35,26 +36,26 @@ def clock() -> Clock:
     ],
 )
 def test_the_same_words_are_the_same_question(clock: Clock, first: str, again: str, same: bool) -> None:
-    cache = AnswerCache(60, clock)
+    cache = AnswerCache(60, clock=clock)
     cache.put(first, "answer", 1)
     assert cache.knows(again) is same
     assert cache.get(again, 2) == ("answer" if same else None)
 
 
 def test_answers_are_kept_for_a_while(clock: Clock) -> None:
-    cache = AnswerCache(60, clock)
+    cache = AnswerCache(60, clock=clock)
     cache.put("q", "answer", 1)
     clock.now += 60
     assert cache.get("q", 2) == "answer"
     clock.now += 1
     assert not cache.knows("q")
-    off = AnswerCache(0, clock)
+    off = AnswerCache(0, clock=clock)
     off.put("q", "answer", 1)
     assert not off.knows("q")
 
 
 def test_the_oldest_answers_make_room(clock: Clock) -> None:
-    cache = AnswerCache(60, clock)
+    cache = AnswerCache(60, clock=clock)
     for number in range(ENTRIES + 1):
         cache.put(f"q{number}", "answer", number)
         assert cache.get("q0", number) is not None, "asked again and again, it stays"
@@ -62,7 +63,7 @@ def test_the_oldest_answers_make_room(clock: Clock) -> None:
 
 
 def test_a_bad_rating_of_any_copy_takes_the_answer_out(clock: Clock) -> None:
-    cache = AnswerCache(60, clock)
+    cache = AnswerCache(60, clock=clock)
     cache.put("q", "answer", 1)
     cache.get("q", 2)
     cache.drop(3)
@@ -70,6 +71,21 @@ def test_a_bad_rating_of_any_copy_takes_the_answer_out(clock: Clock) -> None:
     cache.drop(2)
     assert not cache.knows("q")
     cache.drop(1)
+
+
+def test_what_was_deleted_is_given_to_nobody(store: Store) -> None:
+    backend = Backend("one", "two")
+    subject = worker(store, backend)
+    subject._cache = AnswerCache(60, store.inbox.is_kept)
+    ask(store, 1, "a")
+    step(subject)
+    erase(store.database, [1])
+    ask(store, 2, "b")
+    step(subject)
+    assert len(backend.seen) == 2
+    ask(store, 3, "c")
+    step(subject)
+    assert replies(store) == ["two", "two"]
 
 
 def ask(store: Store, number: int, chat: str, text: str = "q", **more: Any) -> None:
