@@ -132,3 +132,14 @@ def test_language_of_the_client(agent: str, language: str) -> None:
     found = read("a", user_agent=agent)
     assert found is not None
     assert found.language == language
+
+
+@pytest.mark.parametrize("odd", [[], {}, ["text"], {"a": 1}, 1, 1.5, True, None])
+@pytest.mark.parametrize(
+    "field", ["message_type", "chat_type", "content", "mentions", "thread_id", "user_agent"]
+)
+def test_parts_of_wrong_types_do_no_harm(field: str, odd: object) -> None:
+    event = message_event("hello", app_id="cli_a", verification_token="t", user=FeishuUser())
+    event["event"]["message"][field] = odd
+    read_message(event, "ou_bot")
+    read_message(event, "")

@@ -47,7 +47,7 @@ def read_message(event: dict[str, Any], bot_open_id: str) -> Incoming | None:
         return None
     # Another bot, or this one itself: answering would never end.
     sender = mapping(body.get("sender"))
-    if sender.get("sender_type", "user") != "user" or message.get("message_type") in SILENT_TYPES:
+    if sender.get("sender_type", "user") != "user" or str(message.get("message_type")) in SILENT_TYPES:
         return None
     if not _is_for_bot(message, bot_open_id):
         return None
