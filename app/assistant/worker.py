@@ -212,11 +212,7 @@ class Worker:
             return
         except InferenceError as error:
             log.exception("an answer failed", inbox_id=claim.inbox_id, attempt=claim.attempts)
-            # What a caller has read cannot be taken back: another try would begin with other words.
-            if claim.attempts >= MAX_ATTEMPTS or (watch is not None and watch.spoken):
-                self._give_up(claim, type(error).__name__)
-            else:
-                self._inbox.retry(claim, BACKOFF_SECONDS[min(claim.attempts, len(BACKOFF_SECONDS)) - 1])
+            self._try_again(claim, watch, error)
             return
         if self._is_first(claim, turns) and completion.finish_reason == "stop":
             self._cache.put(claim.text, completion.text, claim.inbox_id)
@@ -234,13 +230,17 @@ class Worker:
             # No draft may change any more once the reply, or the next try, is committed.
             self.settle_draft(claim.inbox_id)
 
+    def _try_again(self, claim: Claim, watch: Watch | None, error: InferenceError) -> None:
+        # What a caller has read cannot be taken back: another try would begin with other words.
+        if claim.attempts >= MAX_ATTEMPTS or (watch is not None and watch.spoken):
+            self._give_up(claim, type(error).__name__)
+        else:
+            self._inbox.retry(claim, BACKOFF_SECONDS[min(claim.attempts, len(BACKOFF_SECONDS)) - 1])
+
     def _wait_for_model(self, claim: Claim, watch: Watch | None, outage: Outage) -> None:
         """Put the message back: it is answered when the model is back. An API's caller does not wait."""
-        if watch is not None or claim.platform == API:
-            if claim.attempts >= MAX_ATTEMPTS or (watch is not None and watch.spoken):
-                self._give_up(claim, type(outage).__name__)
-            else:
-                self._inbox.retry(claim, BACKOFF_SECONDS[min(claim.attempts, len(BACKOFF_SECONDS)) - 1])
+        if claim.platform == API:
+            self._try_again(claim, watch, outage)
         elif claim.age > OUTAGE_SECONDS:
             self._give_up(claim, type(outage).__name__)
         else:
