@@ -89,3 +89,24 @@ class Loops:
             loop.ask_to_stop()
         for loop in self._loops:
             loop.join(seconds)
+
+
+class Background:
+    """A part of the process that works on ``_loops`` of its own, which its maker sets."""
+
+    _loops: Loops
+    # How long to wait for the present step's end.
+    stop_seconds = 5.0
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._loops.start()
+
+    def stop(self) -> None:
+        """Make the present step the last one, and stop the threads."""
+        self._loops.stop(self.stop_seconds)
+
+    @property
+    def alive(self) -> bool:
+        """Whether all threads run."""
+        return self._loops.alive

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from assistant.logs import Log
-from assistant.loops import Loop, Loops
+from assistant.loops import Background, Loop, Loops
 from assistant.store.notices import Notices, Waiting
 from assistant.texts import ENGINE_DOWN, QUEUED, SLOW, language_of
 
@@ -11,7 +11,7 @@ log = Log(__name__)
 LOOK_SECONDS = 2.0
 
 
-class Notifier:
+class Notifier(Background):
     """Looks for messages that have waited for long, and puts one notice for each into the outbox."""
 
     def __init__(
@@ -26,19 +26,6 @@ class Notifier:
         self._notices, self._platforms, self._ready = notices, list(platforms), ready
         self._on_notice, self._seconds = on_notice, seconds
         self._loops = Loops([Loop("notifier", self.step, idle_seconds=LOOK_SECONDS)])
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._loops.start()
-
-    def stop(self) -> None:
-        """Stop the thread."""
-        self._loops.stop(5)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._loops.alive
 
     def step(self) -> bool:
         """Tell those whose time has come; returns whether there was anybody."""

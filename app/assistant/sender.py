@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from assistant.channels.base import Part, PermanentError, Push, TransientError
 from assistant.logs import Log
-from assistant.loops import Loop, Loops
+from assistant.loops import Background, Loop, Loops
 from assistant.metrics import Metrics
 from assistant.store import Delivery, Outbox
 from assistant.store.unreadable import UnreadableRow
@@ -20,8 +20,10 @@ def delay_after(attempts: int) -> float:
     return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** (attempts - 1))
 
 
-class Sender:
+class Sender(Background):
     """Sends replies, each platform on its own thread: one that is down does not hold up another."""
+
+    stop_seconds = 10.0
 
     def __init__(self, outbox: Outbox, channels: Mapping[str, Push], metrics: Metrics) -> None:
         """Send for ``channels`` (platform -> channel)."""
@@ -33,25 +35,12 @@ class Sender:
         }
         self._loops = Loops(self._of.values())
 
-    def start(self) -> None:
-        """Start the threads."""
-        self._loops.start()
-
     def wake(self, platform: str = "") -> None:
         """Look into the outbox now, for ``platform`` or for all."""
         if platform in self._of:
             self._of[platform].wake()
         else:
             self._loops.wake()
-
-    def stop(self) -> None:
-        """Finish what is being sent and stop the threads."""
-        self._loops.stop(10)
-
-    @property
-    def alive(self) -> bool:
-        """Whether all threads run."""
-        return self._loops.alive
 
     def step(self, platform: str, channel: Push) -> bool:
         """Send one reply; returns whether there was one."""

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from assistant.channels.base import Part, PermanentError, Push, SendError, TransientError
 from assistant.live import Live, LiveAnswer
 from assistant.logs import Log
-from assistant.loops import Loop, Loops
+from assistant.loops import Background, Loop, Loops
 from assistant.store.drafts import Drafts
 
 log = Log(__name__)
@@ -43,7 +43,7 @@ class _Shown:
         self.settled = False
 
 
-class Streamer:
+class Streamer(Background):
     """Watches the answers that this process makes; each platform has a thread of its own."""
 
     def __init__(
@@ -64,19 +64,6 @@ class Streamer:
             Loop(f"stream-{platform}", lambda p=platform: self.step(p), idle_seconds=LOOK_SECONDS)  # type: ignore[misc]  # mypy cannot infer defaults
             for platform in self._channels
         )
-
-    def start(self) -> None:
-        """Start the threads."""
-        self._loops.start()
-
-    def stop(self) -> None:
-        """Stop the threads."""
-        self._loops.stop(5)
-
-    @property
-    def alive(self) -> bool:
-        """Whether all threads run."""
-        return self._loops.alive
 
     def settle(self, number: int) -> None:
         """Let no call about the draft of ``number`` begin any more, and wait for one that is under way.

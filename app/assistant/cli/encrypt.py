@@ -10,14 +10,12 @@ from collections import Counter
 
 from assistant.cli.opened_database import FAILED, WRONG_USE, CommandError, opened_database
 from assistant.store import Database
+from assistant.store.batches import rest_after
 from assistant.store.key_check import note_first_key
 from assistant.store.keyring import PLAIN, SECRET
 from assistant.store.reencrypt import rewrite
 from assistant.store.retention import erase
 
-# SQLite has one writer at a time: between two batches it belongs to the messages that come in.
-REST_FACTOR = 4.0
-LONGEST_REST_SECONDS = 2.0
 LOG_TRIES = 4
 SHOWN = 20
 
@@ -78,7 +76,7 @@ def _rewrite(database: Database, *, erase_unreadable: bool, yes: bool) -> int:
     for batch in rewrite(database):
         rows[batch.place] += batch.rows
         unreadable.update(batch.unreadable)
-        time.sleep(min(LONGEST_REST_SECONDS, REST_FACTOR * (time.monotonic() - started)))
+        rest_after(time.monotonic() - started)
         started = time.monotonic()
     form = f"with the key {database.keyring.first}" if database.keyring.first else "as plain text"
     what = ", ".join(f"{place} {count}" for place, count in sorted(rows.items()) if count)
