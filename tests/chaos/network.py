@@ -10,12 +10,10 @@ from typing import Any
 import httpx
 
 from tests.chaos.plan import answer_to
-from tests.emulators.config import FeishuConfig, TelegramConfig
-from tests.emulators.feishu import make_feishu_app
 from tests.emulators.model_server import ModelServer, make_model_app
 from tests.emulators.server import Server
-from tests.emulators.telegram import make_telegram_app
-from tests.integration.app.process import APP_ID, SECRETS
+from tests.integration.app.emulated import emulated
+from tests.integration.app.process import APP_ID
 
 # The way to the platforms and back; longer ones make kills between sending and recording more probable.
 ANSWER_SECONDS = 0.1
@@ -93,19 +91,11 @@ def _post(url: str, document: dict[str, Any]) -> None:
 @contextmanager
 def started() -> Iterator[Network]:
     """Run all three servers."""
-    feishu = FeishuConfig(
-        APP_ID,
-        SECRETS["feishu_app_secret"],
-        SECRETS["feishu_encrypt_key"],
-        SECRETS["feishu_verification_token"],
-    )
-    telegram = TelegramConfig(SECRETS["telegram_bot_token"], SECRETS["telegram_secret_token"])
     model = ModelServer(
         answer=lambda body: answer_to(str(body["messages"][-1]["content"])), pause=MODEL_PAUSE_SECONDS
     )
     with (
-        Server(make_feishu_app(feishu), "127.0.0.1", 0) as one,
-        Server(make_telegram_app(telegram), "127.0.0.1", 0) as two,
+        emulated() as (one, two),
         Server(make_model_app(model), "127.0.0.1", 0) as three,
     ):
         yield Network(one.url, two.url, three.url, model)

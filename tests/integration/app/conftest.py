@@ -8,12 +8,10 @@ import httpx
 import pytest
 
 from tests import postgresql
-from tests.emulators.config import FeishuConfig, TelegramConfig
-from tests.emulators.feishu import make_feishu_app
 from tests.emulators.feishu_client import FeishuUser, message_event, post_event
 from tests.emulators.server import Server
-from tests.emulators.telegram import make_telegram_app
 from tests.emulators.telegram_client import message_update, post_update
+from tests.integration.app.emulated import emulated
 from tests.integration.app.process import APP_ID, SECRETS, Assistant, until
 
 
@@ -67,17 +65,7 @@ class Platforms:
 
 @pytest.fixture(scope="module")
 def platforms() -> Iterator[Platforms]:
-    feishu = FeishuConfig(
-        APP_ID,
-        SECRETS["feishu_app_secret"],
-        SECRETS["feishu_encrypt_key"],
-        SECRETS["feishu_verification_token"],
-    )
-    telegram = TelegramConfig(SECRETS["telegram_bot_token"], SECRETS["telegram_secret_token"])
-    with (
-        Server(make_feishu_app(feishu), "127.0.0.1", 0) as one,
-        Server(make_telegram_app(telegram), "127.0.0.1", 0) as two,
-    ):
+    with emulated() as (one, two):
         yield Platforms(one, two)
 
 
