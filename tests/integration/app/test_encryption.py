@@ -277,7 +277,7 @@ def test_beside_a_service_that_receives_and_answers(installed: Assistant, any_da
         # Each has chats of its own; a message of one may be answered by the other.
         try:
             with Opened(any_database, NEW, OLD) as own:
-                number = 1000 * (which + 1)
+                number = 1_000_000 * (which + 1)
                 # A service has moments without a writer; two threads that hand the lock on have none.
                 while not ended.wait(0.005):
                     message = Incoming("feishu", f"m{number}", f"c{number % 7}", f"{WORDS} asks {number}")
