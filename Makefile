@@ -44,7 +44,7 @@ artifacts: venv  ## base image, wheels and model, each made once and cached
 	@$(PYTHON) -m tools.controller artifacts
 
 .PHONY: checkers
-checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Chromium, nmap, Node.js and two npm packages
+checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Chromium, nmap, wrk, Node.js and two npm packages
 	@$(PYTHON) -m tools.controller checkers
 
 .PHONY: lint
@@ -127,6 +127,10 @@ bench-inference: artifacts  ## the engine beside llama-server and llama_cpp.serv
 .PHONY: bench-ack
 bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy: build/bench/ack.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.ack $(BENCH_ACK)
+
+.PHONY: bench-cache
+bench-cache: artifacts checkers  ## cached answers of the API beside a plain handler: build/bench/cache.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.cache $(BENCH_CACHE)
 
 .PHONY: bench-corrupt-files
 bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill

@@ -8,7 +8,9 @@ from flask import Blueprint, Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from assistant.admission import Admission, Rules
-from assistant.answer_cache import AnswerCache
+from assistant.answers.calls import Calls
+from assistant.answers.keeper import AnswerKeeper
+from assistant.answers.made import make_answers
 from assistant.channels import feishu, telegram
 from assistant.channels.api.routes import blueprint as api_blueprint
 from assistant.channels.base import Intake, Rating
@@ -32,6 +34,7 @@ from assistant.sender import Sender
 from assistant.settings import Settings
 from assistant.store import Database, Inbox, Outbox, Retention, migrate
 from assistant.store.drafts import Drafts
+from assistant.store.known_answers import KnownAnswers
 from assistant.store.notices import Notices
 from assistant.store.people import People
 from assistant.store.ratings import Ratings
@@ -63,7 +66,8 @@ class Runtime:
         thinking = settings.parallel + NEXT_IN_LINE
         self.backend = make_backend(settings, limit=thinking)
         self.progress, self.live = Progress(), Live()
-        self.cache = AnswerCache(float(settings.answer_cache_seconds), self.inbox.is_kept)
+        options = Options(settings.max_tokens, settings.temperature, float(settings.request_deadline_seconds))
+        self.answers = make_answers(settings, options, self.backend, self.inbox.is_kept)
         self.ratings, people = Ratings(self.database), People(self.database)
         self.channels = self._channels()
         rules = Rules(
@@ -83,9 +87,7 @@ class Runtime:
             self.inbox,
             self.backend,
             self.metrics,
-            options=Options(
-                settings.max_tokens, settings.temperature, float(settings.request_deadline_seconds)
-            ),
+            options=options,
             system_prompt=settings.system_prompt,
             heartbeat_seconds=settings.lease_seconds / 4,
             push=self.channels,
@@ -96,7 +98,7 @@ class Runtime:
             context_seconds=settings.context_hours * 3600.0,
             progress=self.progress,
             live=self.live,
-            cache=self.cache,
+            answers=self.answers,
         )
         clients = {name: c.client for name, c in self.channels.items()}
         self.sender = Sender(self.outbox, clients, self.metrics)
@@ -109,6 +111,7 @@ class Runtime:
             seconds=float(settings.notice_seconds),
         )
         self.housekeeper = Housekeeper(Retention(self.database, settings.retention_days), self.metrics)
+        self.answer_keeper = AnswerKeeper(self.answers, KnownAnswers(self.database))
         self.worker.on_reply, self.worker.settle_draft = self.sender.wake, self.streamer.settle
         self.backend.heed(self.worker.expecting)
         self.metrics.add_gauges(self._gauges)
@@ -154,8 +157,10 @@ class Runtime:
     def accept(self, message: Incoming, cursor: tuple[str, int] | None = None) -> int | None:
         """Commit ``message``, count it and wake the worker; None for a duplicate."""
         message = clean(message)
-        if message.kind is Kind.CHAT and not message.payload and self.cache.knows(message.text):
-            message = replace(message, kind=Kind.KNOWN)
+        if message.kind is Kind.CHAT and not message.payload:
+            asked = self.answers.of_message(message.platform, message.text, hint=message.language)
+            if self.answers.may_know(asked):
+                message = replace(message, kind=Kind.KNOWN)
         number = self.inbox.accept(message, cursor)
         if number is None:
             self.metrics.duplicates.labels(message.platform).inc()
@@ -172,7 +177,7 @@ class Runtime:
         if stored:
             self.metrics.rated.labels(rating.platform, "good" if rating.score > 0 else "bad").inc()
             if rating.score < 0:
-                self.cache.drop(rating.number)
+                self.answers.cache.drop(rating.number)
             log.info("rated", platform=rating.platform, inbox_id=rating.number, score=rating.score)
         return stored
 
@@ -207,6 +212,12 @@ class Runtime:
                     model=self.settings.model_name,
                     deadline_seconds=float(self.settings.request_deadline_seconds),
                     limit=self.settings.api_calls,
+                    recall=Calls(
+                        self.answers,
+                        self.metrics,
+                        followers=self.settings.api_followers,
+                        deadline_seconds=float(self.settings.request_deadline_seconds),
+                    ),
                 )
             )
         return make_app(blueprints, self.metrics, self.settings.max_body_bytes)
@@ -230,12 +241,15 @@ class Runtime:
 
     def start(self) -> None:
         """Start all threads; call it in the process that serves, after it was forked."""
+        # Before the first message comes: the pins that were made by command.
+        self.answer_keeper.step()
         self.backend.start()
         self.worker.start()
         self.sender.start()
         self.streamer.start()
         self.notifier.start()
         self.housekeeper.start()
+        self.answer_keeper.start()
         for channel in self.channels.values():
             channel.start()
 
@@ -250,6 +264,7 @@ class Runtime:
         self.notifier.stop()
         self.sender.stop()
         self.housekeeper.stop()
+        self.answer_keeper.stop()
         for channel in self.channels.values():
             if not isinstance(channel, TelegramPolling):
                 channel.stop()
@@ -257,7 +272,7 @@ class Runtime:
 
     def alive(self) -> bool:
         """Whether all background threads run."""
-        parts = (self.worker, self.sender, self.streamer, self.notifier, self.housekeeper)
+        parts = (self.worker, self.sender, self.streamer, self.notifier, self.housekeeper, self.answer_keeper)
         return all(part.alive for part in parts)
 
     def readiness(self) -> dict[str, bool]:

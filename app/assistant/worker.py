@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from assistant.admission import Admission
-from assistant.answer_cache import AnswerCache
+from assistant.answers.answers import Answers, Asked, Basis
 from assistant.commands import Commands
 from assistant.crew import Crew
 from assistant.inference.backend import (
@@ -29,7 +29,7 @@ from assistant.progress import Progress, Watch
 from assistant.store import Claim, Inbox
 from assistant.store.claims import LeaseLost
 from assistant.store.keyring import UnreadableError
-from assistant.store.outbox import LANGUAGE, RATEABLE
+from assistant.store.outbox import CACHE, LANGUAGE, RATEABLE
 from assistant.store.unreadable import UnreadableRow
 from assistant.texts import EMPTY, FAILED, language_of
 
@@ -71,7 +71,7 @@ class Worker:
         context_seconds: float = 0.0,
         progress: Progress | None = None,
         live: Live | None = None,
-        cache: AnswerCache | None = None,
+        answers: Answers | None = None,
     ) -> None:
         """Prepare the threads; ``heartbeat_seconds`` must be well below the lease.
 
@@ -80,7 +80,7 @@ class Worker:
         wait for the model at a time; 0 is all. The model is told of the last
         ``context_seconds`` of a conversation, 0 for all of it. ``progress`` knows who of the API's callers is
         still connected; unfinished answers to all others are shown in ``live``. Questions without context
-        are answered from ``cache`` where it knows the answer.
+        are answered from ``answers`` where it knows the answer.
         """
         self._inbox = inbox
         self._backend = backend
@@ -95,7 +95,7 @@ class Worker:
         self._admission, self._commands = admission, commands
         self._context_seconds = context_seconds
         self._progress, self._live = progress or Progress(), live or Live()
-        self._cache = cache or AnswerCache(0)
+        self._answers = answers or Answers(Basis(lambda: "", system_prompt, options))
         self.on_reply: Callable[[str], None] = lambda platform: None
         self.settle_draft: Callable[[int], None] = lambda number: None
         self._answering = Crew(
@@ -181,47 +181,82 @@ class Worker:
                 self._finished(claim, self._commands.answer(claim, language), remember=False)
                 self._done(claim, "fixed")
                 return
-        started = time.monotonic()
         turns = self._turns(claim)
-        if self._is_first(claim, turns):
-            known = self._cache.get(claim.text, claim.inbox_id)
-            self._metrics.cached.labels("miss" if known is None else "hit").inc()
-            if known is not None:
-                self._finish(claim, Completion(known, 0, 0, "stop"), language, 0.0, cached=True)
-                return
+        asked = self._asked(claim, turns)
+        if asked is not None and self._spared(claim, asked, language):
+            return
         if claim.kind is Kind.KNOWN:
             # Not known any more, or not the conversation's first: it takes its place in the model's line.
             self._inbox.give_back(claim, kind=Kind.CHAT)
             return
+        completion = None
+        try:
+            completion = self._ask_model(claim, turns, language, asked)
+        finally:
+            if asked is not None and (waiting := self._answers.land(asked, _owner(claim), completion)):
+                self._inbox.release(waiting)
+                self._answering.wake()
+
+    def _asked(self, claim: Claim, turns: list[Turn]) -> Asked | None:
+        """Return the claim's question where its answer needs no context."""
+        if claim.platform == API:
+            return self._answers.of_call(claim.payload)
+        if len(turns) != 2:
+            return None
+        return self._answers.of_message(claim.platform, claim.text, chosen=claim.language, hint=claim.hint)
+
+    def _spared(self, claim: Claim, asked: Asked, language: str) -> bool:
+        """Answer ``asked`` without the model, or let it wait for the answer that somebody else gets."""
+        known = self._answers.known(asked, claim.inbox_id)
+        if known is not None:
+            self._metrics.cached.labels("hit").inc()
+            self._finish(claim, Completion(known.text, 0, 0, "stop"), language, 0.0, source=known.source)
+            return True
+        if not asked.read:
+            return False
+        if claim.kind is Kind.KNOWN:
+            flight = self._answers.flights.follow(asked.key, claim.inbox_id)
+        else:
+            flight = self._answers.board(asked, _owner(claim), claim.inbox_id)
+        if flight is None:
+            if claim.kind is not Kind.KNOWN:
+                self._metrics.cached.labels("miss").inc()
+            return False
+        # It waits in the inbox, with no thread and no place in the model's line; if nobody comes back for it
+        # (another process took the lead, this one was killed), it is tried again by itself.
+        self._inbox.give_back(claim, self._options.deadline_seconds, kind=Kind.KNOWN)
+        if flight.landed.is_set():
+            self._inbox.release([claim.inbox_id])
+            self._answering.wake()
+        return True
+
+    def _ask_model(
+        self, claim: Claim, turns: list[Turn], language: str, asked: Asked | None
+    ) -> Completion | None:
+        """Have the model answer and commit what becomes of it; returns the answer if there is one."""
+        started = time.monotonic()
         # An API call is a conversation of its own, whose id is the message's.
         watch = self._progress.of(claim.chat) if claim.platform == API else None
         try:
             completion = self._generate(claim, turns, watch, language)
         except Stopping:
             self._inbox.give_back(claim)
-            return
         except QueueFull as full:
             self._inbox.give_back(claim, full.retry_after)
-            return
         except RequestError:
             log.exception("a message cannot be answered", inbox_id=claim.inbox_id)
             self._give_up(claim, "RequestError")
-            return
         except Outage as outage:
             self._wait_for_model(claim, watch, outage)
-            return
         except InferenceError as error:
             log.exception("an answer failed", inbox_id=claim.inbox_id, attempt=claim.attempts)
             self._try_again(claim, watch, error)
-            return
-        if self._is_first(claim, turns) and completion.finish_reason == "stop":
-            self._cache.put(claim.text, completion.text, claim.inbox_id)
-        self._finish(claim, completion, language, time.monotonic() - started)
-
-    @staticmethod
-    def _is_first(claim: Claim, turns: list[Turn]) -> bool:
-        # An API's caller chooses how answers are made, and may want another one.
-        return claim.platform != API and len(turns) == 2
+        else:
+            if asked is not None:
+                self._answers.keep(asked, completion, claim.inbox_id)
+            self._finish(claim, completion, language, time.monotonic() - started)
+            return completion
+        return None
 
     def _generate(self, claim: Claim, turns: list[Turn], watch: Watch | None, language: str) -> Completion:
         try:
@@ -249,7 +284,7 @@ class Worker:
             self._inbox.give_back(claim, max(pause, getattr(outage, "retry_after", None) or 0.0))
 
     def _finish(
-        self, claim: Claim, completion: Completion, language: str, seconds: float, *, cached: bool = False
+        self, claim: Claim, completion: Completion, language: str, seconds: float, *, source: str = ""
     ) -> None:
         text = completion.text or ("" if claim.platform == API else EMPTY(language))
         detail: dict[str, Any] = {
@@ -258,10 +293,12 @@ class Worker:
             "finish_reason": completion.finish_reason,
         }
         remember = claim.platform != API and bool(completion.text)
-        shown = {RATEABLE: True, LANGUAGE: language} if remember else {}
+        shown: dict[str, Any] = {RATEABLE: True, LANGUAGE: language} if remember else {}
+        if source:
+            shown[CACHE] = source
         kind = Kind.CHAT if claim.kind is Kind.KNOWN else None
         self._finished(claim, text, remember=remember, detail={**detail, **shown}, kind=kind)
-        if not cached:
+        if not source:
             self._metrics.generation.observe(seconds)
         self._metrics.tokens.labels("prompt").inc(completion.prompt_tokens)
         self._metrics.tokens.labels("completion").inc(completion.completion_tokens)
@@ -270,11 +307,11 @@ class Worker:
             inbox_id=claim.inbox_id,
             platform=claim.platform,
             seconds=round(seconds, 3),
-            cached=cached,
+            cached=bool(source),
             **detail,
         )
         result = "cancelled" if completion.finish_reason == "cancelled" else "answered"
-        self._done(claim, "cached" if cached else result)
+        self._done(claim, "cached" if source else result)
 
     def _give_up(self, claim: Claim, reason: str) -> None:
         # A person must never meet silence: the reply says that there is none.
@@ -333,3 +370,8 @@ class Worker:
             stop=tuple(payload.get("stop", ())),
             json_object=bool(payload.get("json_object")),
         )
+
+
+def _owner(claim: Claim) -> object:
+    """Return by which name the claim leads others: the API's routes know its message's id alone."""
+    return claim.chat if claim.platform == API else claim.inbox_id

@@ -1,7 +1,7 @@
 """The inbox: what was received, claimed under a lease, finished together with its reply."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Select, delete, func, select, update
@@ -29,6 +29,7 @@ from assistant.store.models import (
 from assistant.store.together import Together
 from assistant.store.unreadable import UnreadableRow, put_off
 
+RELEASED_TOGETHER = 100
 # A message, and with it how far its stream was read.
 Arrived = tuple[Incoming, tuple[str, int] | None]
 
@@ -324,6 +325,17 @@ class Inbox:
             row.attempts -= 1
             row.available_at = now + delay
             row.kind = (kind or claim.kind).value
+
+    def release(self, numbers: Sequence[int]) -> None:
+        """Let the messages ``numbers``, as far as they wait, be taken now: what they waited for is there."""
+        for start in range(0, len(numbers), RELEASED_TOGETHER):
+            some = numbers[start : start + RELEASED_TOGETHER]
+            with self._database.write() as session:
+                session.execute(
+                    update(InboxRow)
+                    .where(InboxRow.id.in_(some), InboxRow.state == PENDING)
+                    .values(available_at=self._database.now(session))
+                )
 
     def is_kept(self, number: int) -> bool:
         """Whether the message ``number`` is there with its text: nobody has had it deleted."""

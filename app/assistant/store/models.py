@@ -171,6 +171,28 @@ class Switch(Base):
     changed_at: Mapped[float] = mapped_column(Float)
 
 
+class CachedHits(Base):
+    """How often the answer to a message was given to API calls that leave no message themselves."""
+
+    __tablename__ = "answer_cache_hits"
+
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inbox.id"), primary_key=True, autoincrement=False)
+    hits: Mapped[int] = mapped_column(BigInteger)
+
+
+class PinnedAnswer(Base):
+    """An operator's answer to a question, made by command; the words are the operator's, nobody else's."""
+
+    __tablename__ = "pinned_answers"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    question: Mapped[str] = mapped_column(Text)
+    # en, zh, or empty for any.
+    language: Mapped[str] = mapped_column(String(8), default="")
+    answer: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[float] = mapped_column(Float)
+
+
 class DeadLetter(Base):
     """Something that was given up, for an operator to see; ``reason`` is a type, never a text of a user."""
 

@@ -28,6 +28,8 @@ from assistant.store.unreadable import UnreadableRow, put_off
 
 # In a reply's detail: whether people may rate it, and its language.
 RATEABLE, LANGUAGE = "rateable", "language"
+# There, and how, if an answer came without the model.
+CACHE = "cache"
 GIVEN_UP = frozenset({DEAD, DISCARDED})
 
 

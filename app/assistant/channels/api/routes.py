@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from assistant.channels.api import PLATFORM, shapes
+from assistant.channels.api.known import HEADER, Begun, Recall, wish
 from assistant.channels.api.requests import InvalidRequestError, read_request
 from assistant.channels.base import Intake
 from assistant.messages import Incoming
@@ -25,6 +26,7 @@ LOOK_SECONDS = 0.5
 # nginx passes an event stream on piece by piece only if it is told so (nginx.org, ngx_http_proxy_module).
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 TIMEOUT = ("the model did not answer in time", "server_error", None, "timeout")
+FULL = ("too many requests are waiting; try again later", "rate_limit_error")
 FAILED = ("the model could not answer this request", "server_error")
 
 
@@ -49,6 +51,7 @@ def blueprint(
     model: str,
     deadline_seconds: float,
     limit: int,
+    recall: Recall,
 ) -> Blueprint:
     """Return the blueprint.
 
@@ -60,6 +63,7 @@ def blueprint(
         model: the model's name.
         deadline_seconds: how long a call waits for its answer.
         limit: how many calls may wait at once; more get 429.
+        recall: knows answers that need neither inbox nor model.
     """
     routes = Blueprint("api", __name__, url_prefix="/v1")
     slots = threading.BoundedSemaphore(limit)
@@ -90,24 +94,30 @@ def blueprint(
             wanted = read_request(body)
         except InvalidRequestError as error:
             return _error(400, error.message, "invalid_request_error", error.parameter, "invalid_value")
-        if not slots.acquire(blocking=False):
-            return _error(
-                429,
-                "too many requests are waiting; try again later",
-                "rate_limit_error",
-                code="rate_limit_exceeded",
-            )
+        if choice := wish(request):
+            wanted.payload["cache"] = choice
         with ExitStack() as held:
-            held.callback(slots.release)
             number = secrets.token_hex(16)
-            watch = held.enter_context(progress.watching(number))
             form = shapes.Shapes(number, model, usage_in_chunks=wanted.include_usage)
+            begun = held.enter_context(recall.begin(number, wanted.payload))
+            if begun.state in {"hit", "pinned"}:
+                return _known(form, begun, stream=wanted.stream)
+            if begun.state == "late":
+                return _error(504, *TIMEOUT)
+            if begun.state == "busy" or not slots.acquire(blocking=False):
+                return _error(429, *FULL, code="rate_limit_exceeded")
+            held.callback(slots.release)
+            watch = held.enter_context(progress.watching(number))
             items = _follow(_send(number, wanted.payload), watch, request.environ)
             if not wanted.stream:
-                return _whole(form, items)
-            response = Response(_stream(form, items), mimetype="text/event-stream", headers=STREAM_HEADERS)
-            # Also runs when the caller goes away before the first piece.
-            response.call_on_close(held.pop_all().close)
+                response = _whole(form, items)
+            else:
+                response = Response(
+                    _stream(form, items), mimetype="text/event-stream", headers=STREAM_HEADERS
+                )
+                # Also runs when the caller goes away before the first piece.
+                response.call_on_close(held.pop_all().close)
+            response.headers[HEADER] = begun.state
             return response
 
     def _send(number: str, payload: dict[str, Any]) -> int | None:
@@ -127,6 +137,19 @@ def blueprint(
                 return
 
     return routes
+
+
+def _known(form: shapes.Shapes, begun: Begun, *, stream: bool) -> Response:
+    # No tokens were read or written for it.
+    detail = {"prompt_tokens": 0, "completion_tokens": 0, "finish_reason": begun.finish_reason}
+    reply = Reply(begun.text, detail, failed=False)
+    if stream:
+        text = form.beginning() + form.piece(reply.text) + form.end(reply)
+        response = Response(text, mimetype="text/event-stream", headers=STREAM_HEADERS)
+    else:
+        response = jsonify(form.whole(reply))
+    response.headers[HEADER] = begun.state
+    return response
 
 
 def _whole(form: shapes.Shapes, items: Iterator[str | Reply]) -> Response:

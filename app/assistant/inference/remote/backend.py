@@ -91,6 +91,11 @@ class RemoteBackend:
         """Whether the endpoint answered the latest probe, and its circuit is not open."""
         return self._thread.is_alive() and self._probe.well and self._breaker.state is not State.OPEN
 
+    @property
+    def model(self) -> str:
+        """The model's name there; empty before the endpoint has listed one."""
+        return self._probe.name
+
     def start(self) -> None:
         """Start the thread, which looks for the endpoint from now on."""
         self._thread.start()
