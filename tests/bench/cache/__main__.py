@@ -1,10 +1,10 @@
 """``make bench-cache``: how many cached answers the API gives a second, beside a plain handler.
 
-The service runs with the demonstration's model and as deployed (its own ``gunicorn.conf.py``); the yardstick is
-a plain Flask handler with one SQLite look-up under the same settings. Both are on this machine beside the load
-generator (``wrk``, in C, one thread, connections kept open), which asks each in turn, the order changing with
-the round; its own share of a core stands beside the figures. The generator waits for an answer before it sends
-the next request on a connection, so a latency is one under full load.
+The service runs with the demonstration's model and as deployed (its own ``gunicorn.conf.py``); the yardstick
+is a plain Flask handler with one SQLite look-up under the same settings. Both are on this machine beside the
+load generator (``wrk``, in C, one thread, connections kept open), which asks each in turn, the order changing
+with the round; its own share of a core stands beside the figures. The generator waits for an answer before it
+sends the next request on a connection, so a latency is one under full load.
 
 Before that, the 200 pairs of near misses go through the API: the second question of a pair must not get the
 first one's answer.
