@@ -2,10 +2,12 @@
 
 They come from a file (role variable ``assistant_pinned_answers``) and from ``python -m assistant cache pin``.
 The file is JSON: a list of objects with ``questions`` (a list of texts) and ``answer``, or ``answer_en`` and
-``answer_zh``, or both.
+``answer_zh``, or both. ``python -m assistant.answers.pinned`` judges such a list on its standard input: the
+role does so before it changes anything.
 """
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,3 +125,10 @@ def _check(text: Any, where: str, longest: int) -> None:
         raise PinnedError(f"{where} has {len(text)} characters; at most {longest} are possible")
     if "\x00" in text or text.encode("utf-8", "ignore").decode() != text:
         raise PinnedError(f"{where} holds a character that cannot be stored (NUL or half of a pair)")
+
+
+if __name__ == "__main__":
+    try:
+        parse_pins(json.load(sys.stdin))
+    except PinnedError as error:
+        sys.exit(str(error))
