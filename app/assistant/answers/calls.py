@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from assistant.answers.answers import Answers
+from assistant.channels.api import PLATFORM
 from assistant.channels.api.known import Begun
-from assistant.logs import Log
-from assistant.metrics import Metrics
-
-log = Log(__name__)
+from assistant.metrics import Metrics, labels
+from assistant.metrics.arrivals import acknowledged, committed
 
 
 class Calls:
@@ -33,7 +32,7 @@ class Calls:
         while True:
             known = self._answers.known(asked)
             if known is not None:
-                self._count("hit")
+                self._count()
                 yield Begun(known.source, known.text)
                 return
             flight = self._answers.board(asked, number)
@@ -42,6 +41,8 @@ class Calls:
             if not self._room.acquire(blocking=False):
                 yield Begun("busy")
                 return
+            # What follows is the wait for an answer, as it would be at the model.
+            acknowledged()
             try:
                 in_time = flight.landed.wait(self._seconds)
             finally:
@@ -50,7 +51,7 @@ class Calls:
                 yield Begun("late")
                 return
             if flight.completion is not None:
-                self._count("hit")
+                self._count()
                 yield Begun("hit", flight.completion.text, flight.completion.finish_reason)
                 return
         # The worker counts the miss, which also knows of calls that were tried again.
@@ -60,7 +61,7 @@ class Calls:
             # Harmless after the worker has done it.
             self._answers.land(asked, number)
 
-    def _count(self, result: str) -> None:
-        self._metrics.cached.labels(result).inc()
-        self._metrics.received.labels("api").inc()
-        self._metrics.answered.labels("api", "cached").inc()
+    def _count(self) -> None:
+        committed(new=True)
+        self._metrics.answer_cache.labels(labels.HIT).inc()
+        self._metrics.ended(PLATFORM, labels.CACHED)

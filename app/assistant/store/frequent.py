@@ -12,7 +12,7 @@ from sqlalchemy import and_, func, select
 from assistant.messages import Kind
 from assistant.store.database import Database
 from assistant.store.models import REPLY, CachedHits, InboxRow, OutboxRow, RatingRow
-from assistant.store.outbox import CACHE
+from assistant.store.outbox import CACHED
 
 BATCH = 500
 API = "api"
@@ -81,7 +81,7 @@ def frequent(database: Database, seconds: float, same: Callable[[str], str]) -> 
                 last = number
                 one = found.setdefault(same(text), Frequent(text))
                 one.asked += 1 + (hits or 0)
-                one.without_model += bool((detail or {}).get(CACHE)) + (hits or 0)
+                one.without_model += bool((detail or {}).get(CACHED)) + (hits or 0)
                 one.bad_ratings += rated_bad or 0
                 one.askers.add(API if platform == API else f"{platform}:{sender or conversation}")
             if len(rows) < BATCH:

@@ -15,8 +15,9 @@ from assistant.channels.api.known import HEADER, Begun, Recall, wish
 from assistant.channels.api.requests import InvalidRequestError, read_request
 from assistant.channels.base import Intake
 from assistant.messages import Incoming
+from assistant.metrics.arrivals import acknowledged
 from assistant.progress import Progress, Watch
-from assistant.store.outbox import Reply
+from assistant.store.outbox import CACHED, Reply
 from assistant.web.connection import is_closed
 from assistant.web.errors import Refused
 from assistant.web.limits import json_object
@@ -52,6 +53,7 @@ def blueprint(
     deadline_seconds: float,
     limit: int,
     recall: Recall,
+    answered: Callable[[Reply, float], None],
 ) -> Blueprint:
     """Return the blueprint.
 
@@ -64,6 +66,7 @@ def blueprint(
         deadline_seconds: how long a call waits for its answer.
         limit: how many calls may wait at once; more get 429.
         recall: knows answers that need neither inbox nor model.
+        answered: is told of each answer that was handed over, and after how many seconds.
     """
     routes = Blueprint("api", __name__, url_prefix="/v1")
     slots = threading.BoundedSemaphore(limit)
@@ -89,6 +92,7 @@ def blueprint(
 
     @routes.post("/chat/completions")
     def completions() -> Response:
+        came = time.monotonic()
         body, _ = json_object()
         try:
             wanted = read_request(body)
@@ -101,14 +105,18 @@ def blueprint(
             form = shapes.Shapes(number, model, usage_in_chunks=wanted.include_usage)
             begun = held.enter_context(recall.begin(number, wanted.payload))
             if begun.state in {"hit", "pinned"}:
-                return _known(form, begun, stream=wanted.stream)
+                reply = _known(begun)
+                answered(reply, time.monotonic() - came)
+                return _known_response(form, reply, begun, stream=wanted.stream)
             if begun.state == "late":
                 return _error(504, *TIMEOUT)
             if begun.state == "busy" or not slots.acquire(blocking=False):
                 return _error(429, *FULL, code="rate_limit_exceeded")
             held.callback(slots.release)
             watch = held.enter_context(progress.watching(number))
-            items = _follow(_send(number, wanted.payload), watch, request.environ)
+            inbox_id = _send(number, wanted.payload)
+            acknowledged()
+            items = _follow(inbox_id, watch, request.environ, came)
             if not wanted.stream:
                 response = _whole(form, items)
             else:
@@ -124,13 +132,17 @@ def blueprint(
         text = payload["messages"][-1]["content"]
         return intake.accept(Incoming(PLATFORM, number, number, text, payload=payload))
 
-    def _follow(inbox_id: int | None, watch: Watch, environ: Mapping[str, Any]) -> Iterator[str | Reply]:
+    def _follow(
+        inbox_id: int | None, watch: Watch, environ: Mapping[str, Any], came: float
+    ) -> Iterator[str | Reply]:
         """Yield the pieces of the answer and at last the reply; without a reply, it did not come in time."""
         deadline = time.monotonic() + deadline_seconds
         while inbox_id is not None and time.monotonic() < deadline:
             if piece := watch.next(LOOK_SECONDS):
                 yield piece
             elif (reply := fetch(inbox_id)) is not None:
+                if not reply.failed:
+                    answered(reply, time.monotonic() - came)
                 yield reply
                 return
             elif is_closed(environ):
@@ -139,10 +151,13 @@ def blueprint(
     return routes
 
 
-def _known(form: shapes.Shapes, begun: Begun, *, stream: bool) -> Response:
+def _known(begun: Begun) -> Reply:
     # No tokens were read or written for it.
-    detail = {"prompt_tokens": 0, "completion_tokens": 0, "finish_reason": begun.finish_reason}
-    reply = Reply(begun.text, detail, failed=False)
+    detail = {"prompt_tokens": 0, "completion_tokens": 0, "finish_reason": begun.finish_reason, CACHED: True}
+    return Reply(begun.text, detail, failed=False)
+
+
+def _known_response(form: shapes.Shapes, reply: Reply, begun: Begun, *, stream: bool) -> Response:
     if stream:
         text = form.beginning() + form.piece(reply.text) + form.end(reply)
         response = Response(text, mimetype="text/event-stream", headers=STREAM_HEADERS)

@@ -22,6 +22,7 @@ from assistant.inference.backend import (
     QueueFull,
     RequestError,
     Stopping,
+    Usage,
 )
 from assistant.inference.prompt import DoesNotFit, fit
 from assistant.inference.remote.answering import Answer
@@ -95,6 +96,11 @@ class RemoteBackend:
     def model(self) -> str:
         """The model's name there; empty before the endpoint has listed one."""
         return self._probe.name
+
+    @property
+    def usage(self) -> Usage:
+        """How many answers are asked for at the moment; the cache is the endpoint's."""
+        return Usage(min(len(self._running), self._parallel), self._parallel)
 
     def start(self) -> None:
         """Start the thread, which looks for the endpoint from now on."""
