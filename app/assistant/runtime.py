@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from assistant import correlation
 from assistant.admission import Admission, Rules
 from assistant.answer_cache import AnswerCache
 from assistant.channels import feishu, telegram
@@ -23,7 +24,7 @@ from assistant.housekeeper import Housekeeper
 from assistant.inference.backend import Options
 from assistant.inference.choice import make_backend
 from assistant.live import Live
-from assistant.logs import Log
+from assistant.logs import Log, said
 from assistant.messages import Incoming, Kind
 from assistant.metrics import Metrics
 from assistant.notifier import Notifier
@@ -153,7 +154,10 @@ class Runtime:
 
     def accept(self, message: Incoming, cursor: tuple[str, int] | None = None) -> int | None:
         """Commit ``message``, count it and wake the worker; None for a duplicate."""
-        message = clean(message)
+        with correlation.following(correlation.current() or correlation.new_id()) as trace_id:
+            return self._accept(replace(clean(message), trace_id=trace_id), cursor)
+
+    def _accept(self, message: Incoming, cursor: tuple[str, int] | None) -> int | None:
         if message.kind is Kind.CHAT and not message.payload and self.cache.knows(message.text):
             message = replace(message, kind=Kind.KNOWN)
         number = self.inbox.accept(message, cursor)
@@ -162,7 +166,13 @@ class Runtime:
             log.info("duplicate", platform=message.platform)
             return None
         self.metrics.received.labels(message.platform).inc()
-        log.info("received", platform=message.platform, inbox_id=number, kind=message.kind.value)
+        log.info(
+            "received",
+            platform=message.platform,
+            inbox_id=number,
+            kind=message.kind.value,
+            **said(message.text),
+        )
         self.worker.wake(number, message.kind)
         return number
 
@@ -209,7 +219,7 @@ class Runtime:
                     limit=self.settings.api_calls,
                 )
             )
-        return make_app(blueprints, self.metrics, self.settings.max_body_bytes)
+        return make_app(blueprints, self.metrics, self.settings.max_body_bytes, self.settings.proxy_networks)
 
     def migrate(self) -> None:
         """Bring the tables up to date; waits a while for a database that is not there yet.

@@ -20,7 +20,7 @@ from assistant.channels.feishu.choices import longer_than_repetitions
 from assistant.inference.gguf import read_header
 from assistant.inference.gguf_reader import GgufError
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
-from assistant.settings_checks import NO_MODEL, cross_checks, keyring_of
+from assistant.settings_checks import NO_MODEL, Network, cross_checks, keyring_of, networks_in
 from assistant.settings_errors import EXAMPLES, SettingsError, complete
 from assistant.store.keyring import Keyring
 
@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     ``context_hours`` of a conversation, 0 for all of it. Who waits for ``notice_seconds`` is told so, 0 for
     never. A conversation's first question that was answered in the last ``answer_cache_seconds`` gets the
     same answer, 0 for never.
+    ``log_text`` puts what people write and are answered into the log, masked. From ``trusted_proxies``
+    (networks, separated by commas) comes what is believed about who asks, and a request's id.
     ``repack`` and ``lock_memory`` say how the model gets into memory (``inference/loading.py``).
     """
 
@@ -92,6 +94,7 @@ class Settings(BaseSettings):
     database_url: str = "sqlite:////var/lib/ai-assistant/assistant.db"
     secrets_dir: Path = Path("/run/secrets")
     public_url: str = ""
+    trusted_proxies: str = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
     feishu_enabled: bool = False
     feishu_app_id: str = ""
     feishu_base_url: str = "https://open.feishu.cn"
@@ -114,6 +117,7 @@ class Settings(BaseSettings):
     repack: Literal["auto", "on", "off"] = "auto"
     lock_memory: bool = False
     system_prompt: str = DEFAULT_SYSTEM_PROMPT
+    log_text: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1048576
     request_deadline_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
@@ -166,6 +170,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"'{name}' is none of {kind}; separate several by commas")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks_in(value)
+        return value
+
     @field_validator("telegram_webhook_path")
     @classmethod
     def _is_path(cls, value: str) -> str:
@@ -209,6 +219,11 @@ class Settings(BaseSettings):
     def keyring(self) -> Keyring:
         """The keys for what people wrote."""
         return keyring_of(self.secrets, self.secrets_dir)
+
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """Where the proxy is that may say who asks."""
+        return networks_in(self.trusted_proxies)
 
     @property
     def model_name(self) -> str:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+from assistant import correlation
 from assistant.admission import Admission
 from assistant.answer_cache import AnswerCache
 from assistant.commands import Commands
@@ -21,7 +22,7 @@ from assistant.inference.backend import (
     Stopping,
 )
 from assistant.live import Live, LiveAnswer
-from assistant.logs import Log
+from assistant.logs import Log, said
 from assistant.loops import Loop, Loops
 from assistant.messages import Kind, Turn
 from assistant.metrics import Metrics
@@ -31,7 +32,7 @@ from assistant.store.claims import LeaseLost
 from assistant.store.keyring import UnreadableError
 from assistant.store.outbox import LANGUAGE, RATEABLE
 from assistant.store.unreadable import UnreadableRow
-from assistant.texts import EMPTY, FAILED, language_of
+from assistant.texts import EMPTY, FAILED, REFERENCE, language_of
 
 log = Log(__name__)
 MAX_ATTEMPTS = 4
@@ -132,8 +133,9 @@ class Worker:
         with self._lock:
             claims = list(self._held.values())
         for claim in claims:
-            if not self._inbox.heartbeat(claim):
-                log.warning("a lease was lost", inbox_id=claim.inbox_id)
+            with correlation.following(claim.trace_id):
+                if not self._inbox.heartbeat(claim):
+                    log.warning("a lease was lost", inbox_id=claim.inbox_id)
         return False
 
     def _claim(self) -> Claim | None:
@@ -150,6 +152,11 @@ class Worker:
         return claim
 
     def _handle(self, claim: Claim) -> None:
+        with correlation.following(claim.trace_id):
+            log.info("taken", inbox_id=claim.inbox_id, platform=claim.platform, duration=claim.age)
+            self._handle_claim(claim)
+
+    def _handle_claim(self, claim: Claim) -> None:
         with self._lock:
             self._held[claim.token] = claim
         try:
@@ -269,9 +276,10 @@ class Worker:
             "answered",
             inbox_id=claim.inbox_id,
             platform=claim.platform,
-            seconds=round(seconds, 3),
+            duration=seconds,
             cached=cached,
             **detail,
+            **said(text),
         )
         result = "cancelled" if completion.finish_reason == "cancelled" else "answered"
         self._done(claim, "cached" if cached else result)
@@ -279,7 +287,10 @@ class Worker:
     def _give_up(self, claim: Claim, reason: str) -> None:
         # A person must never meet silence: the reply says that there is none.
         language = language_of(claim.text, claim.language, claim.hint)
-        self._finished(claim, FAILED(language), remember=False, dead_reason=reason)
+        text = FAILED(language)
+        if claim.trace_id:
+            text += "\n" + REFERENCE(language, short=claim.trace_id[: correlation.SHORT])
+        self._finished(claim, text, remember=False, dead_reason=reason)
         log.error("a message was given up", inbox_id=claim.inbox_id, platform=claim.platform, reason=reason)
         self._done(claim, "dead")
 

@@ -15,7 +15,7 @@ class Claim:
     """One message that this process alone may answer while its lease holds.
 
     ``language`` is what was chosen for the conversation, ``hint`` what the platform knows of the person's.
-    ``age`` is how long it has waited, in seconds.
+    ``age`` is how long it has waited, in seconds. ``trace_id`` is its correlation id.
     """
 
     inbox_id: int
@@ -34,6 +34,7 @@ class Claim:
     forgotten_turn: int = 0
     received_at: float = 0.0
     age: float = 0.0
+    trace_id: str = ""
 
 
 class LeaseLost(Exception):

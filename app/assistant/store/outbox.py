@@ -37,6 +37,7 @@ class Delivery:
 
     ``draft`` refers to the message that shows its beginning, if one was opened. ``rateable`` is the number by
     which a person may rate it, 0 if there is nothing to rate. ``language`` is en, zh or empty.
+    ``trace_id`` is the message's correlation id.
     """
 
     outbox_id: int
@@ -51,6 +52,7 @@ class Delivery:
     draft: str = ""
     rateable: int = 0
     language: str = ""
+    trace_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class Outbox:
             draft=draft.reference if draft else "",
             rateable=row.inbox_id if row.detail.get(RATEABLE) else 0,
             language=str(row.detail.get(LANGUAGE, "")),
+            trace_id=row.trace_id,
         )
 
     def _change(self, delivery: Delivery, since_now: Mapping[str, float], **values: Any) -> bool:

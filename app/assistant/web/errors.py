@@ -28,6 +28,11 @@ def _answer(status: int, code: str, message: str) -> Response:
     return response
 
 
+def _route() -> str:
+    """Return the path without what stands in it: its variable parts may be somebody's."""
+    return request.url_rule.rule if request.url_rule is not None else ""
+
+
 def install(app: Flask, metrics: Metrics) -> None:
     """Make ``app`` answer all errors as JSON and count them."""
 
@@ -50,7 +55,7 @@ def install(app: Flask, metrics: Metrics) -> None:
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
         del error
-        log.exception("fault while answering a request", endpoint=request.endpoint or "")
+        log.exception("fault while answering a request", method=request.method, route=_route())
         return _answer(500, "internal_error", "Internal Server Error")
 
     @app.after_request
@@ -62,6 +67,7 @@ def install(app: Flask, metrics: Metrics) -> None:
                     "request refused",
                     status=response.status_code,
                     code=g.get("refusal", ""),
-                    endpoint=request.endpoint or "",
+                    method=request.method,
+                    route=_route(),
                 )
         return response
