@@ -100,13 +100,16 @@ def prefer(process: int, priority: int) -> bool:
 
 
 @contextmanager
-def assembled(folder: Path, configuration: str, queued: list[str]) -> Iterator[Rig]:
+def assembled(
+    folder: Path, configuration: str, queued: list[str], more: dict[str, str] | None = None
+) -> Iterator[Rig]:
     """Start everything afresh, with ``queued`` messages in the inbox that wait for the model.
 
     Args:
         folder: an empty one, for the database, the logs and the certificate.
         configuration: nginx's, see ``nginx_configuration``.
         queued: the texts of messages that were received before.
+        more: settings of the app beside its own here.
 
     Raises:
         StageFailure: a part did not start; the text holds its log.
@@ -118,7 +121,7 @@ def assembled(folder: Path, configuration: str, queued: list[str]) -> Iterator[R
         place.mkdir()
         url = f"sqlite:///{place}/assistant.db"
         _queue(url, queued)
-        assistant = Assistant(place, DEMO_MODEL, url, {**SETTINGS, **settings})
+        assistant = Assistant(place, DEMO_MODEL, url, {**SETTINGS, **settings, **(more or {})})
         # Its own settings, without what the tests put in between.
         assistant.conf = ROOT / "app" / "gunicorn.conf.py"
         https = held.enter_context(nginx_running(folder, configuration, assistant.port))

@@ -120,3 +120,17 @@ def test_actions_belong_to_lines_that_are_written() -> None:
         call.args[0].value for _, call in _calls() if call.args and isinstance(call.args[0], ast.Constant)
     }
     assert log_fields.ACTIONS.keys() <= events
+
+
+def test_the_document_has_the_fields_and_actions() -> None:
+    rows = [
+        [cell.strip().strip("`") for cell in row.strip("|").split(" | ")]
+        for row in (APP.parents[1] / "docs/logs.md").read_text().splitlines()
+        if row.startswith("| `")
+    ]
+    own = {f"{log_fields.OWN}.{name}": meaning for name, meaning in log_fields.OWN_FIELDS.items()}
+    fields = {**log_fields.ALWAYS, **log_fields.SOMETIMES, **own}
+    shown = {row[0]: row[1] for row in rows if len(row) == 2 and not row[0].startswith("[")}
+    assert shown == {name: meaning.strip("`") for name, meaning in fields.items()}
+    actions = {(row[0], row[1]) for row in rows if len(row) == 3 and row[0] != "event.action"}
+    assert actions == set(log_fields.ACTIONS.values())
