@@ -1,7 +1,8 @@
 """What logging costs: the app's CPU time at 100 webhooks a second, with logging at info and without, in turn.
 
-Two assistants run at once, alike but for the level; the load goes to the one and to the other in short blocks,
-so that whatever else the machine does falls on both. Messages are commands: the model has no part in it.
+Two assistants run at once, alike but for the level; the load goes to the one and to the other in short
+blocks, so that whatever else the machine does falls on both. Messages are commands: the model has no part in
+it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def block(rig: Rig, people: People, seconds: int) -> tuple[float, int]:
 
 def _waiting(rig: Rig) -> int:
     return sum(
-        int(rig.assistant.rows(f"SELECT count(*) FROM {table} WHERE state = 'pending'")[0][0])  # noqa: S608
+        int(rig.assistant.rows(f"SELECT count(*) FROM {table} WHERE state = 'pending'")[0][0])
         for table in ("inbox", "outbox")
     )
 

@@ -4,7 +4,6 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from assistant.logs import Log
-from assistant.metrics import Metrics
 
 log = Log(__name__)
 
@@ -33,8 +32,8 @@ def _route() -> str:
     return request.url_rule.rule if request.url_rule is not None else ""
 
 
-def install(app: Flask, metrics: Metrics) -> None:
-    """Make ``app`` answer all errors as JSON and count them."""
+def install(app: Flask) -> None:
+    """Make ``app`` answer all errors as JSON and log them."""
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> Response:
@@ -59,15 +58,13 @@ def install(app: Flask, metrics: Metrics) -> None:
         return _answer(500, "internal_error", "Internal Server Error")
 
     @app.after_request
-    def count(response: Response) -> Response:
-        if response.status_code >= 400:
-            metrics.refused.labels(str(response.status_code)).inc()
-            if response.status_code != 404:
-                log.info(
-                    "request refused",
-                    status=response.status_code,
-                    code=g.get("refusal", ""),
-                    method=request.method,
-                    route=_route(),
-                )
+    def note(response: Response) -> Response:
+        if response.status_code >= 400 and response.status_code != 404:
+            log.info(
+                "request refused",
+                status=response.status_code,
+                code=g.get("refusal", ""),
+                method=request.method,
+                route=_route(),
+            )
         return response
