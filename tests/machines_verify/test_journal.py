@@ -67,7 +67,8 @@ def test_a_file_that_grows_too_fast_is_rotated_before_its_time() -> None:
         "grep -qx 'maxsize 100M' /root/logrotate-of-test.conf; "
         "sed -i 's/^maxsize .*/maxsize 1k/; /^include/d' /root/logrotate-of-test.conf; "
         "mkdir -p /var/log/rotation-of-test; head -c 5000 /dev/zero > /var/log/rotation-of-test/x.log; "
-        "printf '/var/log/rotation-of-test/x.log {\\n monthly\\n rotate 1\\n}\\n' >> /root/logrotate-of-test.conf; "
+        "printf '/var/log/rotation-of-test/x.log {\\n monthly\\n rotate 1\\n}\\n' "
+        ">> /root/logrotate-of-test.conf; "
         "logrotate --state /root/logrotate-of-test.state /root/logrotate-of-test.conf"
     )
     try:
