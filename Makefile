@@ -132,6 +132,10 @@ bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy
 bench-cache: artifacts checkers  ## cached answers of the API beside a plain handler: build/bench/cache.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.cache $(BENCH_CACHE)
 
+.PHONY: bench-logging
+bench-logging: artifacts checkers  ## what logging costs at 100 requests a second: build/bench/logging.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.logging_cost $(BENCH_LOGGING)
+
 .PHONY: bench-corrupt-files
 bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill
 	PYTHONPATH=app $(BIN)/python -m tests.bench.corrupt_files

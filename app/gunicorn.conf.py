@@ -42,7 +42,7 @@ control_socket_disable = True
 timeout = 60
 graceful_timeout = 20
 keepalive = 5
-logconfig_dict = log_config(_settings.log_level)
+logconfig_dict = log_config(_settings.log_level, text=_settings.log_text)
 
 
 def post_worker_init(worker: Any) -> None:

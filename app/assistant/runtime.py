@@ -6,6 +6,7 @@ from dataclasses import replace
 from flask import Blueprint, Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from assistant import correlation
 from assistant.admission import Admission, Rules
 from assistant.answers.calls import Calls
 from assistant.answers.keeper import AnswerKeeper
@@ -27,7 +28,7 @@ from assistant.inference.choice import make_backend
 from assistant.inference.host import container_memory
 from assistant.live import Live
 from assistant.load_record import LoadRecord
-from assistant.logs import Log
+from assistant.logs import Log, said
 from assistant.messages import Incoming, Kind
 from assistant.metrics import Metrics, labels
 from assistant.metrics.arrivals import committed
@@ -165,7 +166,10 @@ class Runtime:
 
     def accept(self, message: Incoming, cursor: tuple[str, int] | None = None) -> int | None:
         """Commit ``message``, count it and wake the worker; None for a duplicate."""
-        message = clean(message)
+        with correlation.following(correlation.current() or correlation.new_id()) as trace_id:
+            return self._accept(replace(clean(message), trace_id=trace_id), cursor)
+
+    def _accept(self, message: Incoming, cursor: tuple[str, int] | None) -> int | None:
         if message.kind is Kind.CHAT and not message.payload:
             asked = self.answers.of_message(message.platform, message.text, hint=message.language)
             if self.answers.may_know(asked):
@@ -176,7 +180,13 @@ class Runtime:
             log.info("duplicate", platform=message.platform)
             return None
         committed(new=True)
-        log.info("received", platform=message.platform, inbox_id=number, kind=message.kind.value)
+        log.info(
+            "received",
+            platform=message.platform,
+            inbox_id=number,
+            kind=message.kind.value,
+            **said(message.text),
+        )
         self.worker.wake(number, message.kind)
         return number
 
@@ -232,7 +242,7 @@ class Runtime:
                     answered=self._answered_call,
                 )
             )
-        return make_app(blueprints, self.metrics, self.settings.max_body_bytes)
+        return make_app(blueprints, self.metrics, self.settings.max_body_bytes, self.settings.proxy_networks)
 
     def migrate(self) -> None:
         """Bring the tables up to date; waits a while for a database that is not there yet.

@@ -21,7 +21,7 @@ from assistant.channels.feishu.choices import longer_than_repetitions
 from assistant.inference.gguf import read_header
 from assistant.inference.gguf_reader import GgufError
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
-from assistant.settings_checks import NO_MODEL, cross_checks, keyring_of
+from assistant.settings_checks import NO_MODEL, Network, cross_checks, keyring_of, networks_in
 from assistant.settings_errors import EXAMPLES, SettingsError, complete
 from assistant.store.keyring import Keyring
 
@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     same answer, 0 for never; ``answer_cache_entries`` and ``answer_cache_bytes`` bound how many are kept, and
     ``answer_cache_api`` says which API calls are answered so. ``pinned_answers_file`` holds the operators'
     own answers (``answers/pinned.py``).
+    ``log_text`` puts what people write and are answered into the log, masked. From ``trusted_proxies``
+    (networks, separated by commas) comes what is believed about who asks, and a request's id.
     ``repack`` and ``lock_memory`` say how the model gets into memory (``inference/loading.py``).
     """
 
@@ -97,6 +99,7 @@ class Settings(BaseSettings):
     database_url: str = "sqlite:////var/lib/ai-assistant/assistant.db"
     secrets_dir: Path = Path("/run/secrets")
     public_url: str = ""
+    trusted_proxies: str = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
     feishu_enabled: bool = False
     feishu_app_id: str = ""
     feishu_base_url: str = "https://open.feishu.cn"
@@ -119,6 +122,7 @@ class Settings(BaseSettings):
     repack: Literal["auto", "on", "off"] = "auto"
     lock_memory: bool = False
     system_prompt: str = DEFAULT_SYSTEM_PROMPT
+    log_text: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1048576
     request_deadline_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
@@ -173,6 +177,12 @@ class Settings(BaseSettings):
         for name in _names(value):
             if not form.fullmatch(name):
                 raise ValueError(f"'{name}' is none of {kind}; separate several by commas")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks_in(value)
         return value
 
     @field_validator("telegram_webhook_path")
@@ -231,6 +241,11 @@ class Settings(BaseSettings):
     def keyring(self) -> Keyring:
         """The keys for what people wrote."""
         return keyring_of(self.secrets, self.secrets_dir)
+
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """Where the proxy is that may say who asks."""
+        return networks_in(self.trusted_proxies)
 
     @property
     def model_name(self) -> str:

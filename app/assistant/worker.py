@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
+from assistant import correlation
 from assistant.admission import Admission
 from assistant.answers.answers import Answers, Asked, Basis
 from assistant.commands import Commands
@@ -23,7 +24,7 @@ from assistant.inference.backend import (
 )
 from assistant.limits import options_of
 from assistant.live import Live, LiveAnswer
-from assistant.logs import Log
+from assistant.logs import Log, said
 from assistant.loops import Loop, Loops
 from assistant.messages import Kind, Turn
 from assistant.metrics import Metrics, labels
@@ -33,7 +34,7 @@ from assistant.store.claims import LeaseLost
 from assistant.store.keyring import UnreadableError
 from assistant.store.outbox import ARM, CACHED, LANGUAGE, RATEABLE
 from assistant.store.unreadable import UnreadableRow
-from assistant.texts import EMPTY, FAILED, language_of
+from assistant.texts import EMPTY, FAILED, REFERENCE, language_of
 
 log = Log(__name__)
 MAX_ATTEMPTS = 4
@@ -140,8 +141,9 @@ class Worker:
         with self._lock:
             claims = list(self._held.values())
         for claim in claims:
-            if not self._inbox.heartbeat(claim):
-                log.warning("a lease was lost", inbox_id=claim.inbox_id)
+            with correlation.following(claim.trace_id):
+                if not self._inbox.heartbeat(claim):
+                    log.warning("a lease was lost", inbox_id=claim.inbox_id)
         return False
 
     def _claim(self) -> Claim | None:
@@ -158,6 +160,11 @@ class Worker:
         return claim
 
     def _handle(self, claim: Claim) -> None:
+        with correlation.following(claim.trace_id):
+            log.info("taken", inbox_id=claim.inbox_id, platform=claim.platform, duration=claim.age)
+            self._handle_claim(claim)
+
+    def _handle_claim(self, claim: Claim) -> None:
         with self._lock:
             self._held[claim.token] = claim
         try:
@@ -327,9 +334,10 @@ class Worker:
             "answered",
             inbox_id=claim.inbox_id,
             platform=claim.platform,
-            seconds=round(seconds, 3),
+            duration=seconds,
             cached=cached,
             **detail,
+            **said(text),
         )
         cancelled = completion.finish_reason == "cancelled"
         result = labels.CANCELLED if cancelled else labels.ANSWERED
@@ -349,7 +357,10 @@ class Worker:
     def _give_up(self, claim: Claim, reason: str) -> None:
         # A person must never meet silence: the reply says that there is none.
         language = language_of(claim.text, claim.language, claim.hint)
-        self._finished(claim, FAILED(language), remember=False, dead_reason=reason)
+        text = FAILED(language)
+        if claim.trace_id:
+            text += "\n" + REFERENCE(language, short=claim.trace_id[: correlation.SHORT])
+        self._finished(claim, text, remember=False, dead_reason=reason)
         log.error("a message was given up", inbox_id=claim.inbox_id, platform=claim.platform, reason=reason)
         self._done(claim, labels.FAILED)
 

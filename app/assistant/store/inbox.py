@@ -101,6 +101,7 @@ class Inbox:
             finished_at=None if state == PENDING else now,
             sender=message.sender,
             language=message.language,
+            trace_id=message.trace_id,
         )
         session.add(row)
         session.flush()
@@ -190,6 +191,7 @@ class Inbox:
             forgotten_turn=conversation.forgotten_turn,
             received_at=row.received_at,
             age=now - row.received_at,
+            trace_id=row.trace_id,
         )
 
     def heartbeat(self, claim: Claim) -> bool:
@@ -291,6 +293,7 @@ class Inbox:
                     idempotency_key=draft.idempotency_key if draft else secrets.token_hex(16),
                     available_at=now,
                     created_at=now,
+                    trace_id=claim.trace_id,
                 )
             )
             if dead_reason:

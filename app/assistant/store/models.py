@@ -70,6 +70,8 @@ class InboxRow(Base):
     sender: Mapped[str] = mapped_column(String(255), default="")
     # What the platform knows of the person's language: en, zh or nothing.
     language: Mapped[str] = mapped_column(String(8), default="")
+    # The correlation id of what the log says about it.
+    trace_id: Mapped[str] = mapped_column(String(32), default="")
 
 
 class OutboxRow(Base):
@@ -103,6 +105,8 @@ class OutboxRow(Base):
     lease_until: Mapped[float] = mapped_column(Float, default=0.0)
     created_at: Mapped[float] = mapped_column(Float)
     sent_at: Mapped[float | None] = mapped_column(Float)
+    # The message's.
+    trace_id: Mapped[str] = mapped_column(String(32), default="")
 
 
 class HistoryRow(Base):
