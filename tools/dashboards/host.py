@@ -242,7 +242,7 @@ def _network_and_services(made: dashboard.Dashboard) -> None:
             width=4,
         ),
         listing(
-            "Failed units",
+            "Failed units by name",
             (
                 "Services of systemd that failed; systemctl status NAME says why.",
                 "失败的 systemd 服务；systemctl status 名称 可查看原因。",

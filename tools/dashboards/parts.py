@@ -176,7 +176,7 @@ def listing(
     panel.with_transformation(
         model.DataTransformerConfig(id_val="organize", options={"excludeByName": without})
     )
-    panel.thresholds(_thresholds(GREEN)).no_value("-")
+    panel.thresholds(_thresholds(GREEN)).no_value("-").show_header(True)
     return panel.data_links(list(links)) if links else panel
 
 
