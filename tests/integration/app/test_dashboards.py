@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 # What this surroundings lack beside a public address.
 ALSO_EMPTY = {
     **WITHOUT_PUBLIC_ADDRESS,
-    "assistant-host/Failed units": "a machine without systemd has no units, and the collector is off by default",
+    "assistant-host/Failed units": "no systemd here, and its collector is off by default",
 }
 
 
