@@ -33,6 +33,7 @@ EXPECTED_ROLES = {
     "node_exporter",
     "blackbox_exporter",
     "prometheus",
+    "grafana",
 }
 
 
