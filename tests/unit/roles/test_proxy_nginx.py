@@ -139,6 +139,7 @@ def test_grafana_is_passed_on_only_where_it_is_named(plain: str, with_grafana: d
         assert "proxy_pass http://127.0.0.1:3000;" in with_grafana[path]
         assert "limit_req" in with_grafana[path]
     assert "zone=grafana_login" in with_grafana["= /grafana/login"]
+    assert "return 404;" in with_grafana["= /grafana/metrics"]
 
 
 def test_grafana_keeps_the_security_headers_and_its_own_policy(with_grafana: dict[str, str]) -> None:
