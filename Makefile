@@ -44,7 +44,7 @@ artifacts: venv  ## base image, wheels and model, each made once and cached
 	@$(PYTHON) -m tools.controller artifacts
 
 .PHONY: checkers
-checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Chromium, nmap, wrk, Node.js and two npm packages
+checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Prometheus, Chromium, nmap, wrk, Node.js, two npm packages
 	@$(PYTHON) -m tools.controller checkers
 
 .PHONY: lint
@@ -155,6 +155,10 @@ audit: artifacts  ## lynis and ssh-audit on a fresh machine, before and after: b
 .PHONY: screenshots
 screenshots: artifacts checkers  ## the pictures of the web chat in docs/images, from the app with the demo model
 	PYTHONPATH=app $(BIN)/python -m tests.screenshots
+
+.PHONY: dashboards
+dashboards: venv  ## write files/grafana/dashboards from tools/dashboards
+	@$(BIN)/python -m tools.dashboards
 
 .PHONY: demo-models
 demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)
