@@ -50,12 +50,6 @@ LONGEST_OUTAGE_PAUSE_SECONDS = 60.0
 API = "api"
 
 
-def _kind(error: InferenceError) -> str:
-    """Return the label of a failure."""
-    kinds = ((RequestError, "request"), (Outage, "outage"), (QueueFull, "queue_full"))
-    return next((label for kind, label in kinds if isinstance(error, kind)), "engine")
-
-
 class Worker:
     """Claims messages, answers them, and commits each answer together with the message's end.
 
@@ -289,7 +283,7 @@ class Worker:
             )
         except InferenceError as error:
             if not isinstance(error, Stopping):
-                self._metrics.engine_errors.labels(labels.STABLE, _kind(error)).inc()
+                self._metrics.engine_errors.labels(labels.STABLE, error.kind).inc()
             raise
         finally:
             if first:
