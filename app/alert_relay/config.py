@@ -1,4 +1,4 @@
-"""The relay's one configuration file, which holds secrets: written by the role, read by root and the relay."""
+"""The relay's one configuration file, which holds secrets: the role writes it, the relay reads it."""
 
 from __future__ import annotations
 
