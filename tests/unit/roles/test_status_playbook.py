@@ -1,4 +1,4 @@
-"""playbooks/status.yml: what it shows and when it fails, with a Docker, disks and alerts of a test's choice."""
+"""playbooks/status.yml: what it shows and when it fails, with disks and alerts of a test's choice."""
 
 import json
 import os
