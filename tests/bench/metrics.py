@@ -2,8 +2,8 @@
 
 The app under its own gunicorn settings behind nginx, as in ``make bench-ack``, and beside it a plain Flask
 application under gunicorn with prometheus_client's default registry: on the same machine, in the same
-seconds, a scrape of the one after a scrape of the other. Under load, 100 webhooks a second arrive and all slots of the
-model are taken. Each scrape has a connection of its own, as a scraper's first one has.
+seconds, a scrape of the one after a scrape of the other. Under load, 100 webhooks a second arrive and all
+slots of the model are taken. Each scrape has a connection of its own, as a scraper's first one has.
 """
 
 from __future__ import annotations
