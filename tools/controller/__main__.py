@@ -16,6 +16,11 @@ from tools.controller.venv import ensure_venv
 CHECKERS = {
     "chromium": "chromium",
     "chromium-driver": "chromedriver",
+    # What the alert relay runs with on a server.
+    "gunicorn": "/usr/bin/gunicorn",
+    "python3-flask": "/usr/lib/python3/dist-packages/flask",
+    "python3-httpx": "/usr/lib/python3/dist-packages/httpx",
+    "python3-prometheus-client": "/usr/lib/python3/dist-packages/prometheus_client",
     "nginx-light": "/usr/sbin/nginx",
     "nmap": "nmap",
     "openssh-client": "ssh",
