@@ -31,6 +31,7 @@ CHECKERS = {
     "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
     "prometheus-node-exporter": "prometheus-node-exporter",
     "qemu-user": "qemu-x86_64",
+    "wrk": "wrk",
     **PROGRAMS,
 }
 

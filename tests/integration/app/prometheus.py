@@ -44,6 +44,18 @@ def node_exporter(folder: Path) -> Iterator[str]:
         yield address
 
 
+def _rules(folder: Path) -> Path:
+    """Copy the rules without their groups' own intervals: a test need not wait minutes for the slow ones."""
+    copies = folder / "rules"
+    copies.mkdir()
+    for path in RULES.glob("*.yml"):
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for group in document["groups"]:
+            group.pop("interval", None)
+        (copies / path.name).write_text(yaml.safe_dump(document))
+    return copies
+
+
 @contextmanager
 def prometheus(folder: Path, targets: Mapping[str, str], scrape: int) -> Iterator[str]:
     """Run Prometheus with the project's rules.
@@ -63,7 +75,7 @@ def prometheus(folder: Path, targets: Mapping[str, str], scrape: int) -> Iterato
     ]
     configuration = {
         "global": {"scrape_interval": f"{scrape}s", "evaluation_interval": f"{scrape}s"},
-        "rule_files": [f"{RULES}/*.yml"],
+        "rule_files": [f"{_rules(folder)}/*.yml"],
         "scrape_configs": jobs,
     }
     path = folder / "prometheus.yml"
