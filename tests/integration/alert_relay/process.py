@@ -17,6 +17,8 @@ from tests.integration.app.process import ROOT, until
 
 HOOK_TOKEN = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 HOOK_SECRET = "feishu-hook-secret-0123456789"
+# RELAY_BIN names another folder with gunicorn and python3, to try older libraries.
+BIN = os.environ.get("RELAY_BIN", "/usr/bin")
 BOT_TOKEN = "123456789:AAE-abcdefghijklmnopqrstuvwxyz01234"
 CHAT_ID = "-1001234567890"
 
@@ -125,12 +127,12 @@ class Relay(Process):
     def command(self) -> list[str]:
         # As in roles/alert_relay/templates/alert-relay.service.j2.
         bind = f"--bind=127.0.0.1:{self.port}"
-        return ["/usr/bin/gunicorn", "--workers=1", "--threads=4", bind, "alert_relay.wsgi:create()"]
+        return [f"{BIN}/gunicorn", "--workers=1", "--threads=4", bind, "alert_relay.wsgi:create()"]
 
     def run(self, what: str) -> subprocess.CompletedProcess[str]:
         """Run ``python3 -m alert_relay``."""
         return subprocess.run(
-            ["/usr/bin/python3", "-m", "alert_relay", what],
+            [f"{BIN}/python3", "-m", "alert_relay", what],
             env=self.environment(),
             capture_output=True,
             text=True,
