@@ -44,7 +44,7 @@ artifacts: venv  ## base image, wheels and model, each made once and cached
 	@$(PYTHON) -m tools.controller artifacts
 
 .PHONY: checkers
-checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Chromium, nmap, Node.js and two npm packages
+checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Chromium, nmap, wrk, Node.js and two npm packages
 	@$(PYTHON) -m tools.controller checkers
 
 .PHONY: lint
@@ -131,6 +131,14 @@ bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy
 .PHONY: bench-metrics
 bench-metrics: artifacts checkers  ## a scrape of /metrics at rest and while the model is busy: build/bench/metrics.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.metrics $(BENCH_METRICS)
+
+.PHONY: bench-cache
+bench-cache: artifacts checkers  ## cached answers of the API beside a plain handler: build/bench/cache.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.cache $(BENCH_CACHE)
+
+.PHONY: bench-logging
+bench-logging: artifacts checkers  ## what logging costs at 100 requests a second: build/bench/logging.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.logging_cost $(BENCH_LOGGING)
 
 .PHONY: bench-corrupt-files
 bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill

@@ -22,6 +22,7 @@ CHECKERS = {
     "openssh-server": "/usr/sbin/sshd",
     "postgresql": "/usr/lib/postgresql",
     "qemu-user": "qemu-x86_64",
+    "wrk": "wrk",
     **PROGRAMS,
 }
 

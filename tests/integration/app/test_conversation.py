@@ -191,7 +191,7 @@ def test_log_is_json_and_holds_nothing_personal(assistant: Assistant, platforms:
     assert reply[:12] not in log
     for line in log.splitlines():
         if not line.startswith("load_backend:"):  # ggml's own
-            assert {"time", "level", "event"} <= json.loads(line).keys()
+            assert {"@timestamp", "log.level", "message"} <= json.loads(line).keys()
 
 
 def test_polling_reads_each_update_once(make_assistant: Maker, platforms: Platforms) -> None:
