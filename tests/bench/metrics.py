@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
+import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -37,6 +39,9 @@ from tools.controller.failure import StageFailure
 
 # Between two scrapes: far more often than any Prometheus, and seldom enough to be no load.
 PAUSE_SECONDS = 0.2
+# Slots are free for a moment between two answers.
+BUSY_SHARE = 0.8
+BUSY = re.compile(rb"^assistant_batch_rows (\S+)$", re.MULTILINE)
 PLAIN = """
 from flask import Flask, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -47,28 +52,34 @@ def metrics():
 """
 
 
-def scrape(port: int) -> tuple[float, int]:
-    """Return the milliseconds that one scrape took, connecting included, and its size in bytes."""
+def scrape(port: int) -> tuple[float, bytes]:
+    """Return the milliseconds that one scrape took, connecting included, and what it showed."""
     started = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", "/metrics")
     response = connection.getresponse()
-    size = len(response.read())
+    body = response.read()
     connection.close()
     if response.status != 200:
         raise StageFailure(f"/metrics at port {port}: HTTP {response.status}", "see the app's log")
-    return 1000 * (time.perf_counter() - started), size
+    return 1000 * (time.perf_counter() - started), body
 
 
-def scrapes(ports: dict[str, int], seconds: float) -> dict[str, list[float]]:
-    """Scrape each of ``ports`` in turn for ``seconds``; return the milliseconds by name."""
+def scrapes(ports: dict[str, int], seconds: float) -> tuple[dict[str, list[float]], float]:
+    """Scrape each of ``ports`` in turn for ``seconds``; return the milliseconds by name, and the busy slots.
+
+    The busy slots are the mean share of those that the app's scrapes show.
+    """
     taken: dict[str, list[float]] = {name: [] for name in ports}
+    rows: list[float] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for name, port in ports.items():
-            taken[name].append(scrape(port)[0])
+            milliseconds, body = scrape(port)
+            taken[name].append(milliseconds)
+            rows.extend(float(found) for found in BUSY.findall(body))
             time.sleep(PAUSE_SECONDS)
-    return taken
+    return taken, statistics.fmean(rows) / PARALLEL
 
 
 @contextmanager
@@ -127,10 +138,9 @@ def loaded(rig: Rig, ports: dict[str, int], seconds: float) -> tuple[dict[str, l
     )
     sender.start()
     time.sleep(1)
-    taken = scrapes(ports, seconds - 2)
-    rows = rig.metric("assistant_batch_rows") / PARALLEL
+    taken, rows = scrapes(ports, seconds - 2)
     sender.join()
-    if refused or rows < 1:
+    if refused or rows < BUSY_SHARE:
         raise StageFailure(
             f"{len(refused)} refused, {rows:.0%} of the slots busy", rig.assistant.log()[-2000:]
         )
@@ -153,11 +163,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rig = held.enter_context(assembled(folder / "rig", nginx_configuration(folder), []))
         plain = held.enter_context(plain_flask(folder, rig.assistant.port + 1))
         ports = {"app": rig.assistant.port, "plain_flask": plain}
-        rest = scrapes(ports, seconds)
+        rest, _ = scrapes(ports, seconds)
         loads.append(os.getloadavg()[0])
         busy, rows = loaded(rig, ports, seconds)
         loads.append(os.getloadavg()[0])
-        sizes = {name: scrape(port)[1] for name, port in ports.items()}
+        sizes = {name: len(scrape(port)[1]) for name, port in ports.items()}
     found: dict[str, Figure] = {
         "load_before": loads[0],
         "load_rest": loads[1],
