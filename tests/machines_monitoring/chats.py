@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tests.machines_monitoring.join import CHATS_FILE
 from tests.machines_verify.machine_access import INFO
 
 CHATS = ("feishu", "telegram")
+# The chats' own ids, made by join.py.
+IDS: dict[str, str] = json.loads((Path(os.environ["DEMO_INFO"]).parent / CHATS_FILE).read_text())
 _RESOLVED = re.compile(r"resolved|已恢复", re.I)
 
 
@@ -34,7 +40,8 @@ def messages(chat: str, alert: str = "", state: str = "", since: float = 0.0) ->
     found = []
     for sent in _sent(chat):
         text, at = str(sent["text"]), float(sent["at"])
-        resolved = bool(_RESOLVED.search(text))
+        # The first line is of the whole group: it says resolved when nothing in it fires any more.
+        resolved = bool(_RESOLVED.search(text.partition("\n")[0]))
         if (
             at >= since
             and (not alert or re.search(rf"\b{alert}\b", text))
@@ -51,4 +58,4 @@ def _sent(chat: str) -> list[dict[str, Any]]:
     """List what stands in the chat of the alerts; the assistant's own answers are in other chats."""
     answer = httpx.get(f"{INFO[chat]['emulator_url']}/_sent", timeout=30, trust_env=False)
     answer.raise_for_status()
-    return [sent for sent in answer.json() if str(sent["chat"]) == INFO["alerts"][chat]]
+    return [sent for sent in answer.json() if str(sent["chat"]) == IDS[chat]]

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.machines_monitoring.chats import IDS
 from tests.machines_monitoring.figures import record
 from tests.machines_monitoring.services import (
     ALERTMANAGER,
@@ -109,7 +110,7 @@ def test_what_it_holds_in_memory() -> None:
 
 
 def test_secrets_are_in_no_command_line_and_in_no_page() -> None:
-    secrets = [INFO["alerts"]["feishu"], INFO["telegram"]["bot_token"]]
+    secrets = [IDS["feishu"], IDS["feishu_secret"], INFO["telegram"]["bot_token"]]
     shown = {
         "ps": on_machine("ps auxeww"),
         "Prometheus": str(prometheus("status/config")),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.machines_monitoring.join import GROUP_FILE
 from tests.machines_monitoring.services import GRAFANA_PORT, PORTS, units
 from tests.machines_verify.machine_access import on_machine
 from tests.machines_verify.served_model import INVENTORY, says
@@ -17,8 +18,8 @@ def without_the_group() -> Iterator[list[str]]:
     """The inventory without its group ``monitoring``, applied; gives the units that there were."""
     there = sorted(units().values())
     assert len(there) >= len(PORTS), there
-    group = INVENTORY / "monitoring.yml"
-    aside = group.with_name("monitoring.yml.bak")  # an ending that Ansible does not read
+    group = INVENTORY / GROUP_FILE
+    aside = group.with_name(f"{GROUP_FILE}.bak")  # an ending that Ansible does not read
     group.rename(aside)
     try:
         run = run_site(INVENTORY)
