@@ -44,7 +44,7 @@ artifacts: venv  ## base image, wheels and model, each made once and cached
 	@$(PYTHON) -m tools.controller artifacts
 
 .PHONY: checkers
-checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Chromium, nmap, Node.js and two npm packages
+checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Prometheus, Chromium, nmap, Node.js and two npm packages
 	@$(PYTHON) -m tools.controller checkers
 
 .PHONY: lint

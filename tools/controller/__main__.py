@@ -21,6 +21,10 @@ CHECKERS = {
     "openssh-client": "ssh",
     "openssh-server": "/usr/sbin/sshd",
     "postgresql": "/usr/lib/postgresql",
+    "prometheus": "promtool",
+    "prometheus-alertmanager": "amtool",
+    "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
+    "prometheus-node-exporter": "prometheus-node-exporter",
     "qemu-user": "qemu-x86_64",
     **PROGRAMS,
 }
@@ -35,7 +39,7 @@ def main() -> int:
         if what == "venv":
             ensure_venv()
         elif what == "checkers":
-            ensure_packages(CHECKERS)
+            ensure_packages(CHECKERS, services=False)
             ensure_second_opinion()
         else:
             ensure_engine()

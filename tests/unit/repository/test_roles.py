@@ -29,6 +29,10 @@ EXPECTED_ROLES = {
     "model",
     "assistant",
     "proxy",
+    "daemon",
+    "node_exporter",
+    "blackbox_exporter",
+    "prometheus",
 }
 
 

@@ -20,6 +20,8 @@ CHANGED_KNOBS = {
     "proxy_telegram_webhook_path": "/telegram/other",
     "proxy_upstream": "127.0.0.1:9000",
     "proxy_rate_chat": "30r/m",
+    "proxy_metrics_port": 9101,
+    "proxy_metrics_allowed": ["203.0.113.8", "2001:db8::8"],
 }
 
 
@@ -85,6 +87,18 @@ def test_changed_knobs_arrive(changed: str) -> None:
     for piece in ("listen [::]:8443 ssl", "client_max_body_size 2m;", "= /telegram/other {", "rate=30r/m;"):
         assert piece in changed
     assert "server 127.0.0.1:9000;" in changed
+
+
+def test_metrics_are_for_the_monitoring_host_alone_and_only_where_asked_for(plain: str, changed: str) -> None:
+    assert "metrics" not in plain.replace("readiness and metrics are not", "")
+    server = changed[changed.index("listen 9101 default_server") :]
+    assert re.findall(r"(allow|deny) (.+);", server) == [
+        ("allow", "203.0.113.8"),
+        ("allow", "2001:db8::8"),
+        ("deny", "all"),
+    ]
+    passed = {path for path, body in locations(server).items() if "proxy_pass" in body}
+    assert passed == {"= /metrics"}
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed on this controller")
