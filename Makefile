@@ -153,6 +153,10 @@ audit: artifacts  ## lynis and ssh-audit on a fresh machine, before and after: b
 screenshots: artifacts checkers  ## the pictures of the web chat in docs/images, from the app with the demo model
 	PYTHONPATH=app $(BIN)/python -m tests.screenshots
 
+.PHONY: dashboards
+dashboards: venv  ## write files/grafana/dashboards from tools/dashboards
+	@$(BIN)/python -m tools.dashboards
+
 .PHONY: demo-models
 demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)
 	PYTHONPATH=app $(BIN)/python -m tools.demo_model train $(DEMO_MODELS)
