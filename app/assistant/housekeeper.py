@@ -26,7 +26,7 @@ class Housekeeper(Background):
         batch = self._retention.delete_batch()
         for table, rows in batch.rows.items():
             if rows:
-                self._metrics.deleted.labels(table).inc(rows)
+                self._metrics.rows_deleted.labels(table).inc(rows)
         if any(batch.rows.values()):
             log.info("deleted what was too old", **batch.rows)
         if not batch.last:

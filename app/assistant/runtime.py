@@ -2,14 +2,13 @@
 
 import time
 from dataclasses import replace
-from typing import Any
 
 from flask import Blueprint, Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from assistant.admission import Admission, Rules
 from assistant.answer_cache import AnswerCache
-from assistant.channels import feishu, telegram
+from assistant.channels import api, feishu, telegram
 from assistant.channels.api.routes import blueprint as api_blueprint
 from assistant.channels.base import Intake, Rating
 from assistant.channels.feishu.channel import FeishuChannel, FeishuLongConnection
@@ -19,20 +18,28 @@ from assistant.channels.telegram.channel import TelegramChannel, TelegramPolling
 from assistant.channels.telegram.client import TelegramClient
 from assistant.channels.web_chat.routes import blueprint as web_chat_blueprint
 from assistant.commands import Commands
+from assistant.gauges import Gauges, Sources
 from assistant.housekeeper import Housekeeper
 from assistant.inference.backend import Options
 from assistant.inference.choice import make_backend
+from assistant.inference.host import container_memory
 from assistant.live import Live
+from assistant.load_record import LoadRecord
 from assistant.logs import Log
 from assistant.messages import Incoming, Kind
-from assistant.metrics import Metrics
+from assistant.metrics import Metrics, labels
+from assistant.metrics.arrivals import committed
+from assistant.metrics.labels import channel_of
 from assistant.notifier import Notifier
 from assistant.progress import Progress
 from assistant.sender import Sender
 from assistant.settings import Settings
 from assistant.store import Database, Inbox, Outbox, Retention, migrate
 from assistant.store.drafts import Drafts
+from assistant.store.figures import read_figures
+from assistant.store.model_loads import Loads, counts
 from assistant.store.notices import Notices
+from assistant.store.outbox import ARM, Reply
 from assistant.store.people import People
 from assistant.store.ratings import Ratings
 from assistant.store.switches import Switches
@@ -61,7 +68,8 @@ class Runtime:
         self.inbox = Inbox(self.database, settings.lease_seconds)
         self.outbox = Outbox(self.database, settings.lease_seconds * 3)
         thinking = settings.parallel + NEXT_IN_LINE
-        self.backend = make_backend(settings, limit=thinking)
+        self.loads = LoadRecord(Loads(self.database, settings.model_name))
+        self.backend = make_backend(settings, limit=thinking, record=self.loads)
         self.progress, self.live = Progress(), Live()
         self.cache = AnswerCache(float(settings.answer_cache_seconds), self.inbox.is_kept)
         self.ratings, people = Ratings(self.database), People(self.database)
@@ -111,7 +119,8 @@ class Runtime:
         self.housekeeper = Housekeeper(Retention(self.database, settings.retention_days), self.metrics)
         self.worker.on_reply, self.worker.settle_draft = self.sender.wake, self.streamer.settle
         self.backend.heed(self.worker.expecting)
-        self.metrics.add_gauges(self._gauges)
+        self.gauges = Gauges(self._sources())
+        self.metrics.registry.register(self.gauges)
 
     def _channels(self) -> dict[str, FeishuChannel | TelegramChannel]:
         settings, secrets = self.settings, self.settings.secrets
@@ -158,10 +167,10 @@ class Runtime:
             message = replace(message, kind=Kind.KNOWN)
         number = self.inbox.accept(message, cursor)
         if number is None:
-            self.metrics.duplicates.labels(message.platform).inc()
+            committed(new=False)
             log.info("duplicate", platform=message.platform)
             return None
-        self.metrics.received.labels(message.platform).inc()
+        committed(new=True)
         log.info("received", platform=message.platform, inbox_id=number, kind=message.kind.value)
         self.worker.wake(number, message.kind)
         return number
@@ -170,7 +179,9 @@ class Runtime:
         """Store ``rating`` and count it; False when it rates nothing that was answered in its chat."""
         stored = self.ratings.rate(rating.platform, rating.chat, rating.number, rating.score, rating.sender)
         if stored:
-            self.metrics.rated.labels(rating.platform, "good" if rating.score > 0 else "bad").inc()
+            committed(new=True)
+            score = labels.GOOD if rating.score > 0 else labels.BAD
+            self.metrics.ratings.labels(channel_of(rating.platform), score, labels.STABLE).inc()
             if rating.score < 0:
                 self.cache.drop(rating.number)
             log.info("rated", platform=rating.platform, inbox_id=rating.number, score=rating.score)
@@ -178,7 +189,7 @@ class Runtime:
 
     def app(self) -> Flask:
         """Return the HTTP application."""
-        intake = Intake(self.accept, self.rate)
+        intake = Intake(self.accept, self.rate, self.metrics.arrival)
         blueprints: list[Blueprint] = [
             health.blueprint(self.alive, self.readiness, self.metrics.registry),
             openapi.blueprint(),
@@ -207,6 +218,7 @@ class Runtime:
                     model=self.settings.model_name,
                     deadline_seconds=float(self.settings.request_deadline_seconds),
                     limit=self.settings.api_calls,
+                    answered=self._answered_call,
                 )
             )
         return make_app(blueprints, self.metrics, self.settings.max_body_bytes)
@@ -230,6 +242,7 @@ class Runtime:
 
     def start(self) -> None:
         """Start all threads; call it in the process that serves, after it was forked."""
+        self.gauges.start()
         self.backend.start()
         self.worker.start()
         self.sender.start()
@@ -241,6 +254,8 @@ class Runtime:
 
     def stop(self) -> None:
         """Stop all threads: take nothing new, give back what is not finished, finish what is being sent."""
+        # First: waiting for the others may take longer than the process is given.
+        self.loads.stop()
         for channel in self.channels.values():
             if isinstance(channel, TelegramPolling):
                 channel.stop()
@@ -250,6 +265,7 @@ class Runtime:
         self.notifier.stop()
         self.sender.stop()
         self.housekeeper.stop()
+        self.gauges.stop()
         for channel in self.channels.values():
             if not isinstance(channel, TelegramPolling):
                 channel.stop()
@@ -257,7 +273,7 @@ class Runtime:
 
     def alive(self) -> bool:
         """Whether all background threads run."""
-        parts = (self.worker, self.sender, self.streamer, self.notifier, self.housekeeper)
+        parts = (self.worker, self.sender, self.streamer, self.notifier, self.housekeeper, self.gauges)
         return all(part.alive for part in parts)
 
     def readiness(self) -> dict[str, bool]:
@@ -269,17 +285,20 @@ class Runtime:
             database = False
         return {"model": self.backend.ready, "database": database, "threads": self.alive()}
 
-    def _gauges(self) -> dict[str, tuple[str, float]]:
-        gauges: dict[str, tuple[str, Any]] = {
-            "assistant_ready": ("1 when the model is loaded and warm", float(self.backend.ready))
-        }
-        try:
-            gauges["assistant_inbox_waiting"] = ("Messages that are not answered yet", self.inbox.waiting())
-            gauges["assistant_outbox_waiting"] = ("Replies that are not sent yet", self._outbox_waiting())
-            gauges["assistant_dead_letters"] = ("Messages and replies given up", self.outbox.dead_letters())
-        except SQLAlchemyError as error:
-            log.warning("the database did not answer a scrape", error=type(error).__name__)
-        return gauges
+    def _answered_call(self, reply: Reply, seconds: float) -> None:
+        arm = str(reply.detail.get(ARM, labels.STABLE))
+        self.metrics.handed_over(api.PLATFORM, arm, seconds, cached=False)
 
-    def _outbox_waiting(self) -> int:
-        return self.outbox.waiting(list(self.channels))
+    def _sources(self) -> Sources:
+        # Replies that are fetched wait for nobody.
+        platforms = list(self.channels)
+        remote = bool(self.settings.backend_url)
+        return Sources(
+            model=self.settings.model_name,
+            ready=lambda: self.backend.ready,
+            usage=lambda: self.backend.usage,
+            figures=lambda: read_figures(self.database, platforms),
+            # An endpoint elsewhere loads its model itself.
+            loads=lambda: {} if remote else counts(self.database),
+            memory=container_memory,
+        )

@@ -6,6 +6,7 @@ from assistant.channels.base import Part, PermanentError, Push, TransientError
 from assistant.logs import Log
 from assistant.loops import Background, Loop, Loops
 from assistant.metrics import Metrics
+from assistant.metrics.labels import DEAD, RETRIED, SENT, channel_of
 from assistant.store import Delivery, Outbox
 from assistant.store.unreadable import UnreadableRow
 
@@ -86,7 +87,11 @@ class Sender(Background):
         if not self._outbox.sent(delivery, len(parts)):
             log.warning("a lease was lost while sending", outbox_id=delivery.outbox_id)
             return
-        self._metrics.delivered.labels(delivery.platform, "sent").inc()
+        self._count(delivery, SENT)
+        if delivery.arm:
+            self._metrics.handed_over(
+                delivery.platform, delivery.arm, delivery.waited, cached=delivery.cached
+            )
         log.info("sent", outbox_id=delivery.outbox_id, platform=delivery.platform, parts=len(parts))
 
     def _later(self, delivery: Delivery, error: TransientError) -> None:
@@ -100,7 +105,7 @@ class Sender(Background):
         else:
             delay = delay_after(delivery.attempts)
             self._outbox.retry(delivery, delay)
-        self._metrics.delivered.labels(delivery.platform, "retry").inc()
+        self._count(delivery, RETRIED)
         log.warning(
             "sending failed and will be tried again",
             outbox_id=delivery.outbox_id,
@@ -111,7 +116,10 @@ class Sender(Background):
 
     def _give_up(self, delivery: Delivery, reason: str) -> None:
         self._outbox.give_up(delivery, reason)
-        self._metrics.delivered.labels(delivery.platform, "dead").inc()
+        self._count(delivery, DEAD)
         log.error(
             "a reply was given up", outbox_id=delivery.outbox_id, platform=delivery.platform, reason=reason
         )
+
+    def _count(self, delivery: Delivery, outcome: str) -> None:
+        self._metrics.replies.labels(channel_of(delivery.platform), outcome).inc()

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 from assistant.admission import Admission
@@ -24,12 +25,12 @@ from assistant.live import Live, LiveAnswer
 from assistant.logs import Log
 from assistant.loops import Loop, Loops
 from assistant.messages import Kind, Turn
-from assistant.metrics import Metrics
+from assistant.metrics import Metrics, labels
 from assistant.progress import Progress, Watch
 from assistant.store import Claim, Inbox
 from assistant.store.claims import LeaseLost
 from assistant.store.keyring import UnreadableError
-from assistant.store.outbox import LANGUAGE, RATEABLE
+from assistant.store.outbox import ARM, CACHED, LANGUAGE, RATEABLE
 from assistant.store.unreadable import UnreadableRow
 from assistant.texts import EMPTY, FAILED, language_of
 
@@ -45,6 +46,12 @@ OUTAGE_SECONDS = 86400.0
 LONGEST_OUTAGE_PAUSE_SECONDS = 60.0
 # The channel that carries its own history and wants the model's words or nothing.
 API = "api"
+
+
+def _kind(error: InferenceError) -> str:
+    """Return the label of a failure."""
+    kinds = ((RequestError, "request"), (Outage, "outage"), (QueueFull, "queue_full"))
+    return next((label for kind, label in kinds if isinstance(error, kind)), "engine")
 
 
 class Worker:
@@ -175,17 +182,17 @@ class Worker:
         if claim.platform != API:
             if refusal := self._admission.refusal(claim, language):
                 self._finished(claim, refusal, remember=False, kind=Kind.REFUSED)
-                self._done(claim, "refused")
+                self._done(claim, labels.REFUSED)
                 return
             if claim.kind not in {Kind.CHAT, Kind.KNOWN}:
                 self._finished(claim, self._commands.answer(claim, language), remember=False)
-                self._done(claim, "fixed")
+                self._done(claim, labels.UNSUPPORTED if claim.kind is Kind.UNSUPPORTED else labels.COMMAND)
                 return
         started = time.monotonic()
         turns = self._turns(claim)
         if self._is_first(claim, turns):
             known = self._cache.get(claim.text, claim.inbox_id)
-            self._metrics.cached.labels("miss" if known is None else "hit").inc()
+            self._metrics.answer_cache.labels(labels.MISS if known is None else labels.HIT).inc()
             if known is not None:
                 self._finish(claim, Completion(known, 0, 0, "stop"), language, 0.0, cached=True)
                 return
@@ -224,9 +231,24 @@ class Worker:
         return claim.platform != API and len(turns) == 2
 
     def _generate(self, claim: Claim, turns: list[Turn], watch: Watch | None, language: str) -> Completion:
+        asked, first = time.monotonic(), 0.0
+        caller = self._caller(claim, watch, language)
+
+        def say(text: str) -> None:
+            # On the model's thread: only looked at here, and counted later on this one.
+            nonlocal first
+            first = first or time.monotonic()
+            caller.on_text(text)
+
         try:
-            return self._backend.generate(turns, self._limits(claim), self._caller(claim, watch, language))
+            return self._backend.generate(turns, self._limits(claim), replace(caller, on_text=say))
+        except InferenceError as error:
+            if not isinstance(error, Stopping):
+                self._metrics.engine_errors.labels(labels.STABLE, _kind(error)).inc()
+            raise
         finally:
+            if first:
+                self._metrics.first_token.labels(labels.STABLE).observe(first - asked)
             # No draft may change any more once the reply, or the next try, is committed.
             self.settle_draft(claim.inbox_id)
 
@@ -257,14 +279,12 @@ class Worker:
             "completion_tokens": completion.completion_tokens,
             "finish_reason": completion.finish_reason,
         }
+        reply = {**detail, ARM: labels.STABLE, CACHED: cached}
         remember = claim.platform != API and bool(completion.text)
         shown = {RATEABLE: True, LANGUAGE: language} if remember else {}
         kind = Kind.CHAT if claim.kind is Kind.KNOWN else None
-        self._finished(claim, text, remember=remember, detail={**detail, **shown}, kind=kind)
-        if not cached:
-            self._metrics.generation.observe(seconds)
-        self._metrics.tokens.labels("prompt").inc(completion.prompt_tokens)
-        self._metrics.tokens.labels("completion").inc(completion.completion_tokens)
+        self._finished(claim, text, remember=remember, detail={**reply, **shown}, kind=kind)
+        self._count(claim, completion, seconds, cached=cached)
         log.info(
             "answered",
             inbox_id=claim.inbox_id,
@@ -273,21 +293,33 @@ class Worker:
             cached=cached,
             **detail,
         )
-        result = "cancelled" if completion.finish_reason == "cancelled" else "answered"
-        self._done(claim, "cached" if cached else result)
+        cancelled = completion.finish_reason == "cancelled"
+        result = labels.CANCELLED if cancelled else labels.ANSWERED
+        self._done(claim, labels.CACHED if cached else result)
+
+    def _count(self, claim: Claim, completion: Completion, seconds: float, *, cached: bool) -> None:
+        if not cached:
+            self._metrics.generation.labels(labels.STABLE).observe(seconds)
+        for kind, tokens in zip(
+            labels.TOKENS, (completion.prompt_tokens, completion.completion_tokens), strict=True
+        ):
+            self._metrics.tokens.labels(kind, labels.STABLE).inc(tokens)
+        # An API call takes its answer itself, and the sender hands over those that are sent.
+        if claim.platform != API and claim.platform not in self._push:
+            self._metrics.handed_over(claim.platform, labels.STABLE, claim.waited, cached=cached)
 
     def _give_up(self, claim: Claim, reason: str) -> None:
         # A person must never meet silence: the reply says that there is none.
         language = language_of(claim.text, claim.language, claim.hint)
         self._finished(claim, FAILED(language), remember=False, dead_reason=reason)
         log.error("a message was given up", inbox_id=claim.inbox_id, platform=claim.platform, reason=reason)
-        self._done(claim, "dead")
+        self._done(claim, labels.FAILED)
 
     def _finished(self, claim: Claim, reply: str, *, remember: bool, **more: Any) -> None:
         self._inbox.finish(claim, reply, push=claim.platform in self._push, remember=remember, **more)
 
     def _done(self, claim: Claim, result: str) -> None:
-        self._metrics.answered.labels(claim.platform, result).inc()
+        self._metrics.ended(claim.platform, result)
         if claim.platform == API:
             self._progress.forget(claim.chat)
         if claim.platform in self._push:

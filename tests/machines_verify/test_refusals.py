@@ -38,10 +38,12 @@ def _post(body: bytes, headers: dict[str, str]) -> int:
 
 
 def _metrics() -> dict[str, float]:
-    """Read what the app counted, from inside: received messages and waiting ones."""
+    """Read what the app counted, from inside: the messages that it took."""
     page = on_machine("docker exec ai-core python3 -c " + json.dumps(_SCRAPE))
     counted = (
-        line.rsplit(" ", 1) for line in page.splitlines() if line.startswith("assistant_messages_received")
+        line.rsplit(" ", 1)
+        for line in page.splitlines()
+        if line.startswith("assistant_requests_total") and 'outcome="accepted"' in line
     )
     return {name: float(figure) for name, figure in counted}
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import httpx
 
 from assistant.messages import Incoming
+from assistant.metrics.arrivals import Arrival
 
 
 class SendError(Exception):
@@ -105,16 +106,22 @@ class Rating:
     sender: str = ""
 
 
+def _uncounted(platform: str) -> Arrival:
+    return Arrival(platform, lambda *counted: None)
+
+
 @dataclass(frozen=True)
 class Intake:
     """Where a channel puts what people send.
 
     ``accept`` returns a message's number, or None for a duplicate. ``rate`` returns whether the rating was
-    stored; a second one by the same chat replaces the first.
+    stored; a second one by the same chat replaces the first. ``arrival`` gives a block for all that is done
+    with one thing that came by the platform it is given; what comes by HTTP is in such a block already.
     """
 
     accept: Callable[[Incoming], int | None]
     rate: Callable[[Rating], bool] = lambda rating: False
+    arrival: Callable[[str], Arrival] = _uncounted
 
 
 def http_client(base_url: str) -> httpx.Client:

@@ -95,12 +95,39 @@ class Stopping(InferenceError):
     """The backend is stopping and has not finished the answer."""
 
 
+@dataclass(frozen=True)
+class Usage:
+    """How busy a model is; the tokens are those in its key-value cache, 0 of 0 where that is elsewhere."""
+
+    rows: int
+    slots: int
+    tokens_used: int = 0
+    tokens: int = 0
+
+
+class LoadRecord(Protocol):
+    """Where it is kept what becomes of loading a model; no method raises anything."""
+
+    def begin(self) -> None:
+        """Say, before anything is loaded, that it begins: the process may die of it."""
+
+    def succeed(self) -> None:
+        """Say that the model is loaded and warm."""
+
+    def fail(self, reason: str) -> None:
+        """Say that it cannot be loaded; ``reason`` is a type's name."""
+
+
 class Backend(Protocol):
     """Something that generates; many threads may call it at once."""
 
     @property
     def ready(self) -> bool:
         """Whether the model is loaded and warm."""
+
+    @property
+    def usage(self) -> Usage:
+        """How busy the model is at about this moment; never waits for it."""
 
     def start(self) -> None:
         """Begin loading; returns at once."""

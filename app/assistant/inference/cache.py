@@ -63,6 +63,16 @@ class Cache:
         """How many cells are taken or promised, the system's among them."""
         return len(self._system) + sum(s.cells for s in self.slots)
 
+    @property
+    def size(self) -> int:
+        """How many cells there are."""
+        return self._cells
+
+    @property
+    def filled(self) -> int:
+        """How many cells hold a token, the system's among them. On another thread it is about right."""
+        return len(self._system) + sum(max(0, len(s.tokens) - s.shared) for s in self.slots)
+
     def acquire(self, key: str, prompt: Sequence[int], max_tokens: int) -> Slot | None:
         """Return a slot whose tokens are a beginning of ``prompt``; at least its last token is still missing.
 

@@ -2,7 +2,7 @@
 
 import os
 
-from assistant.inference.backend import Backend
+from assistant.inference.backend import Backend, LoadRecord
 from assistant.inference.embedded import EmbeddedBackend, LoadedModel
 from assistant.inference.remote.backend import RemoteBackend
 from assistant.logs import Log
@@ -12,8 +12,11 @@ from assistant.settings import BOOT_ERROR, Settings
 log = Log(__name__)
 
 
-def make_backend(settings: Settings, limit: int) -> Backend:
-    """Return the backend that ``ASSISTANT_BACKEND_URL`` chooses; ``limit`` requests may run or wait."""
+def make_backend(settings: Settings, limit: int, record: LoadRecord | None = None) -> Backend:
+    """Return the backend that ``ASSISTANT_BACKEND_URL`` chooses; ``limit`` requests may run or wait.
+
+    ``record`` is told what becomes of loading a model, where one is loaded in this process.
+    """
     if settings.backend_url:
         return _remote(settings, limit)
     system = Turn("system", settings.system_prompt)
@@ -32,7 +35,7 @@ def make_backend(settings: Settings, limit: int) -> Backend:
             lock=settings.lock_memory,
         )
 
-    return EmbeddedBackend(load, [system], _model_failed, limit=limit)
+    return EmbeddedBackend(load, [system], _model_failed, limit=limit, record=record)
 
 
 def _remote(settings: Settings, limit: int) -> RemoteBackend:

@@ -14,9 +14,11 @@ from assistant.inference.backend import (
     Caller,
     Completion,
     InferenceError,
+    LoadRecord,
     Options,
     QueueFull,
     Stopping,
+    Usage,
 )
 from assistant.inference.engine import Engine, Request
 from assistant.logs import Log
@@ -59,6 +61,7 @@ class EmbeddedBackend:
         warm_up_turns: Sequence[Turn],
         on_load_failure: Callable[[Exception], None],
         limit: int = 64,
+        record: LoadRecord | None = None,
     ) -> None:
         """Prepare the thread.
 
@@ -67,13 +70,16 @@ class EmbeddedBackend:
             warm_up_turns: what stands before every conversation (the system prompt), decoded once at start.
             on_load_failure: called on the thread with what ``load`` or the warm-up raised.
             limit: how many requests may run or wait; more are refused.
+            record: is told, on the thread, what becomes of loading.
         """
         self._load = load
+        self._record = record
         self._warm_up = [*warm_up_turns, *WARM_UP]
         self._on_load_failure = on_load_failure
         self._room = threading.BoundedSemaphore(limit)
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._model: LoadedModel | None = None
+        self._engine: Engine | None = None
         self._asked = threading.Event()
         self._loaded = threading.Event()
         self._ready = threading.Event()
@@ -85,6 +91,11 @@ class EmbeddedBackend:
     def ready(self) -> bool:
         """Whether the model is loaded and warm."""
         return self._ready.is_set() and self._thread.is_alive()
+
+    @property
+    def usage(self) -> Usage:
+        """How busy the model is; nothing before it is loaded."""
+        return Usage(0, 0) if self._engine is None else self._engine.usage
 
     def start(self) -> None:
         """Begin loading; returns at once."""
@@ -133,19 +144,25 @@ class EmbeddedBackend:
         raise InferenceError("the model's thread is gone")
 
     def _run(self) -> None:
+        if self._record is not None:
+            self._record.begin()
         try:
             model = self._load()
-            engine = model.engine()
+            engine = self._engine = model.engine()
             self._model = model
             self._loaded.set()
             self._warm(model, engine)
         except Exception as error:
+            if self._record is not None:
+                self._record.fail(type(error).__name__)
             self._on_load_failure(error)
             return
         # What is loaded by now stays: looking through it for garbage would stop every answer each time.
         gc.freeze()
         log.info("model is ready", context_tokens=model.context_tokens)
         self._ready.set()
+        if self._record is not None:
+            self._record.succeed()
         while not self._stopping.is_set():
             self._collect(engine)
             _step(engine)

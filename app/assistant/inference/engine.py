@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from assistant.inference.backend import Caller, Completion, InferenceError, Options, QueueFull
+from assistant.inference.backend import Caller, Completion, InferenceError, Options, QueueFull, Usage
 from assistant.inference.cache import SYSTEM, Cache, Memory, Slot
 from assistant.inference.context import Chunk, DecodeError
 from assistant.inference.text_stream import TextStream
@@ -129,6 +129,11 @@ class Engine:
     def idle(self) -> bool:
         """Whether there is nothing to do."""
         return not self._waiting and not self._running
+
+    @property
+    def usage(self) -> Usage:
+        """How busy it is. Any thread may ask: nothing is locked, so that the figures are about right."""
+        return Usage(len(self._running), self._parallel, self.cache.filled, self.cache.size)
 
     def submit(self, request: Request) -> None:
         """Take ``request``; its result is set by a later step."""

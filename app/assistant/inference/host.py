@@ -47,6 +47,38 @@ def usable_memory(root: Path = ROOT) -> Memory:
     return Memory(host["MemAvailable"], "the host's available memory")
 
 
+def container_memory(root: Path = ROOT) -> tuple[int | None, int | None]:
+    """Return how many bytes this container holds, and its limit; None for what cannot be read or is not set.
+
+    Pages of files that were not used lately do not count: the kernel drops them before it kills anything.
+
+    Args:
+        root: where /proc and /sys are looked for.
+    """
+    total = _host_memory(root).get("MemTotal", 0)
+    used: int | None = None
+    limits: list[int] = []
+    for folder in _folders(root, "memory"):
+        limit = _memory_limit(folder)
+        tighter = limit is not None and limit < min([total, *limits])
+        if limit is not None and tighter:
+            limits.append(limit)
+        # What is held under the tightest limit: of that, the limit is a limit.
+        if used is None or tighter:
+            held = _held(folder)
+            used = used if held is None else held
+    return used, min(limits, default=None)
+
+
+def _held(folder: Path) -> int | None:
+    text = _text(folder / "memory.current") or _text(folder / "memory.usage_in_bytes")
+    if not text.strip().isdigit():
+        return None
+    stat = dict(line.split(" ", 1) for line in _text(folder / "memory.stat").splitlines() if " " in line)
+    idle = stat.get("inactive_file") if "anon" in stat else stat.get("total_inactive_file")
+    return max(0, int(text) - int(idle or 0))
+
+
 def free_memory(root: Path = ROOT) -> int:
     """Return how many bytes this process may still take without anything being killed for it.
 

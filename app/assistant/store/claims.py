@@ -1,6 +1,7 @@
 """A claim: one message that one process answers while its lease holds, and which message is next."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import BindParameter, Select, bindparam, select
@@ -15,7 +16,7 @@ class Claim:
     """One message that this process alone may answer while its lease holds.
 
     ``language`` is what was chosen for the conversation, ``hint`` what the platform knows of the person's.
-    ``age`` is how long it has waited, in seconds.
+    ``age`` is how long it had waited when it was claimed, in seconds.
     """
 
     inbox_id: int
@@ -34,6 +35,12 @@ class Claim:
     forgotten_turn: int = 0
     received_at: float = 0.0
     age: float = 0.0
+    claimed_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def waited(self) -> float:
+        """How many seconds ago it was received; the database's time counts until the claim, then ours."""
+        return self.age + time.monotonic() - self.claimed_at
 
 
 class LeaseLost(Exception):

@@ -171,6 +171,31 @@ class Switch(Base):
     changed_at: Mapped[float] = mapped_column(Float)
 
 
+class ModelLoad(Base):
+    """An attempt to load a model: loading, success or failure; see ``model_loads``."""
+
+    __tablename__ = "model_load_attempts"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    model: Mapped[str] = mapped_column(String(255))
+    result: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(64))
+    began_at: Mapped[float] = mapped_column(Float)
+    lease_until: Mapped[float] = mapped_column(Float)
+    ended_at: Mapped[float | None] = mapped_column(Float)
+
+
+class ModelLoads(Base):
+    """How often a model was loaded; apart from the attempts, whose deletion must not lower a counter."""
+
+    __tablename__ = "model_loads"
+
+    model: Mapped[str] = mapped_column(String(255), primary_key=True)
+    successes: Mapped[int] = mapped_column(BigInteger)
+    failures: Mapped[int] = mapped_column(BigInteger)
+    changed_at: Mapped[float] = mapped_column(Float)
+
+
 class DeadLetter(Base):
     """Something that was given up, for an operator to see; ``reason`` is a type, never a text of a user."""
 

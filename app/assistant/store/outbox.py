@@ -1,8 +1,9 @@
 """The outbox: replies on their way to a platform."""
 
 import secrets
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, func, select, update
@@ -28,6 +29,8 @@ from assistant.store.unreadable import UnreadableRow, put_off
 
 # In a reply's detail: whether people may rate it, and its language.
 RATEABLE, LANGUAGE = "rateable", "language"
+# Of an answer: which model it is by, and whether it was known before.
+ARM, CACHED = "arm", "cached"
 GIVEN_UP = frozenset({DEAD, DISCARDED})
 
 
@@ -36,7 +39,9 @@ class Delivery:
     """A reply that this process alone may send while its lease holds.
 
     ``draft`` refers to the message that shows its beginning, if one was opened. ``rateable`` is the number by
-    which a person may rate it, 0 if there is nothing to rate. ``language`` is en, zh or empty.
+    which a person may rate it, 0 if there is nothing to rate. ``language`` is en, zh or empty. ``arm`` names
+    the model that an answer is by, and is empty for all else; ``cached`` says that the answer was known
+    before. ``age`` is how many seconds before the claim, at ``claimed_at``, the message was received.
     """
 
     outbox_id: int
@@ -51,6 +56,15 @@ class Delivery:
     draft: str = ""
     rateable: int = 0
     language: str = ""
+    arm: str = ""
+    cached: bool = False
+    age: float = 0.0
+    claimed_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def waited(self) -> float:
+        """How many seconds ago the message was received."""
+        return self.age + time.monotonic() - self.claimed_at
 
 
 @dataclass(frozen=True)
@@ -114,6 +128,8 @@ class Outbox:
         row.lease_token, row.lease_until = token, now + self._lease
         row.attempts += 1
         draft = session.get(Draft, row.inbox_id) if row.purpose == REPLY else None
+        arm = str(row.detail.get(ARM, ""))
+        came = select(InboxRow.received_at).where(InboxRow.id == row.inbox_id)
         return Delivery(
             outbox_id=row.id,
             platform=row.platform,
@@ -127,6 +143,9 @@ class Outbox:
             draft=draft.reference if draft else "",
             rateable=row.inbox_id if row.detail.get(RATEABLE) else 0,
             language=str(row.detail.get(LANGUAGE, "")),
+            arm=arm,
+            cached=bool(row.detail.get(CACHED)),
+            age=now - session.execute(came).scalar_one() if arm else 0.0,
         )
 
     def _change(self, delivery: Delivery, since_now: Mapping[str, float], **values: Any) -> bool:

@@ -4,7 +4,6 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from assistant.logs import Log
-from assistant.metrics import Metrics
 
 log = Log(__name__)
 
@@ -28,8 +27,8 @@ def _answer(status: int, code: str, message: str) -> Response:
     return response
 
 
-def install(app: Flask, metrics: Metrics) -> None:
-    """Make ``app`` answer all errors as JSON and count them."""
+def install(app: Flask) -> None:
+    """Make ``app`` answer all errors as JSON and log them."""
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> Response:
@@ -54,14 +53,12 @@ def install(app: Flask, metrics: Metrics) -> None:
         return _answer(500, "internal_error", "Internal Server Error")
 
     @app.after_request
-    def count(response: Response) -> Response:
-        if response.status_code >= 400:
-            metrics.refused.labels(str(response.status_code)).inc()
-            if response.status_code != 404:
-                log.info(
-                    "request refused",
-                    status=response.status_code,
-                    code=g.get("refusal", ""),
-                    endpoint=request.endpoint or "",
-                )
+    def note(response: Response) -> Response:
+        if response.status_code >= 400 and response.status_code != 404:
+            log.info(
+                "request refused",
+                status=response.status_code,
+                code=g.get("refusal", ""),
+                endpoint=request.endpoint or "",
+            )
         return response

@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from assistant.metrics import Metrics
-from assistant.web import errors
+from assistant.web import counting, errors
 
 
 def make_app(blueprints: Iterable[Blueprint], metrics: Metrics, max_body_bytes: int) -> Flask:
@@ -15,7 +15,9 @@ def make_app(blueprints: Iterable[Blueprint], metrics: Metrics, max_body_bytes: 
     app = Flask("assistant", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types the base class
-    errors.install(app, metrics)
+    # First: what a blueprint does before a request belongs to the time that is measured.
+    counting.install(app, metrics)
+    errors.install(app)
     for routes in blueprints:
         app.register_blueprint(routes)
 

@@ -59,11 +59,11 @@ def acknowledged(rig: Rig, seconds: float) -> Sample:
     people = People()
     arrive(rig.door, people.write(texts, WARM_UP), PER_SECOND)
     posts = people.write(texts[WARM_UP:], int(PER_SECOND * seconds))
-    tokens = rig.metric("assistant_tokens_total", '{kind="completion"}')
+    tokens = rig.metric("assistant_tokens_total", '{arm="stable",kind="completion"}')
     waiting = [rig.metric("assistant_inbox_waiting")]
     arrivals = arrive(rig.door, posts, PER_SECOND)
     waiting.append(rig.metric("assistant_inbox_waiting"))
-    made = rig.metric("assistant_tokens_total", '{kind="completion"}') - tokens
+    made = rig.metric("assistant_tokens_total", '{arm="stable",kind="completion"}') - tokens
     if min(waiting) < PARALLEL or made <= 0:
         raise StageFailure(f"the model rested: {waiting} waited, {made:.0f} tokens", "send more before")
     return {**_judged(rig, arrivals), "waiting": waiting, "tokens": made}
@@ -150,9 +150,9 @@ def api_callers(rig: Rig) -> Iterator[None]:
 
 def _busy_cached(rig: Rig, seconds: float) -> Sample:
     with api_callers(rig):
-        tokens = rig.metric("assistant_tokens_total", '{kind="completion"}')
+        tokens = rig.metric("assistant_tokens_total", '{arm="stable",kind="completion"}')
         sample = cached(rig, seconds)
-        made = rig.metric("assistant_tokens_total", '{kind="completion"}') - tokens
+        made = rig.metric("assistant_tokens_total", '{arm="stable",kind="completion"}') - tokens
     return {**sample, "tokens": made}
 
 

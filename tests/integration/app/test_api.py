@@ -160,7 +160,7 @@ def test_caller_that_goes_away_cancels(api: Assistant, streamed: bool) -> None:
         until("the call's end is noticed", lambda: _closed(api))
         api.hold.unlink()
     until("the message is cancelled", lambda: _cancelled(api) == finished + 1)
-    assert 'platform="api",result="cancelled"' in api.get("/metrics").text
+    assert 'channel="api",outcome="cancelled"' in api.get("/metrics").text
     assert text_of(post(api)), "the next one is answered"
 
 

@@ -176,7 +176,7 @@ def test_metrics_and_health(assistant: Assistant) -> None:
     assert assistant.get("/healthz").json() == {"status": "ok"}
     assert assistant.get("/readyz").json()["parts"] == {"model": True, "database": True, "threads": True}
     metrics = assistant.get("/metrics").text
-    for name in ("assistant_ready 1.0", "assistant_inbox_waiting", "assistant_messages_received_total"):
+    for name in ("assistant_ready 1.0", "assistant_inbox_waiting", "assistant_requests_total"):
         assert name in metrics
 
 

@@ -14,6 +14,7 @@ from assistant.channels.api import PLATFORM, shapes
 from assistant.channels.api.requests import InvalidRequestError, read_request
 from assistant.channels.base import Intake
 from assistant.messages import Incoming
+from assistant.metrics.arrivals import acknowledged
 from assistant.progress import Progress, Watch
 from assistant.store.outbox import Reply
 from assistant.web.connection import is_closed
@@ -49,6 +50,7 @@ def blueprint(
     model: str,
     deadline_seconds: float,
     limit: int,
+    answered: Callable[[Reply, float], None],
 ) -> Blueprint:
     """Return the blueprint.
 
@@ -60,6 +62,7 @@ def blueprint(
         model: the model's name.
         deadline_seconds: how long a call waits for its answer.
         limit: how many calls may wait at once; more get 429.
+        answered: is told of each answer that was handed over, and after how many seconds.
     """
     routes = Blueprint("api", __name__, url_prefix="/v1")
     slots = threading.BoundedSemaphore(limit)
@@ -85,6 +88,7 @@ def blueprint(
 
     @routes.post("/chat/completions")
     def completions() -> Response:
+        came = time.monotonic()
         body, _ = json_object()
         try:
             wanted = read_request(body)
@@ -102,7 +106,9 @@ def blueprint(
             number = secrets.token_hex(16)
             watch = held.enter_context(progress.watching(number))
             form = shapes.Shapes(number, model, usage_in_chunks=wanted.include_usage)
-            items = _follow(_send(number, wanted.payload), watch, request.environ)
+            inbox_id = _send(number, wanted.payload)
+            acknowledged()
+            items = _follow(inbox_id, watch, request.environ, came)
             if not wanted.stream:
                 return _whole(form, items)
             response = Response(_stream(form, items), mimetype="text/event-stream", headers=STREAM_HEADERS)
@@ -114,13 +120,17 @@ def blueprint(
         text = payload["messages"][-1]["content"]
         return intake.accept(Incoming(PLATFORM, number, number, text, payload=payload))
 
-    def _follow(inbox_id: int | None, watch: Watch, environ: Mapping[str, Any]) -> Iterator[str | Reply]:
+    def _follow(
+        inbox_id: int | None, watch: Watch, environ: Mapping[str, Any], came: float
+    ) -> Iterator[str | Reply]:
         """Yield the pieces of the answer and at last the reply; without a reply, it did not come in time."""
         deadline = time.monotonic() + deadline_seconds
         while inbox_id is not None and time.monotonic() < deadline:
             if piece := watch.next(LOOK_SECONDS):
                 yield piece
             elif (reply := fetch(inbox_id)) is not None:
+                if not reply.failed:
+                    answered(reply, time.monotonic() - came)
                 yield reply
                 return
             elif is_closed(environ):

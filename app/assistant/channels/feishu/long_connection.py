@@ -161,7 +161,8 @@ class LongConnection:
         begun = time.monotonic()
         answer: dict[str, Any] = {"code": int(http.HTTPStatus.OK)}
         try:
-            result = self._reception.receive(_json(payload))
+            with self._reception.arrival():
+                result = self._reception.receive(_json(payload))
             if result is not None:
                 answer["data"] = base64.b64encode(json.dumps(result, ensure_ascii=False).encode()).decode()
         except Exception:

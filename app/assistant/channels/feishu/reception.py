@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from assistant.channels.base import Intake
+from assistant.channels.feishu import PLATFORM
 from assistant.channels.feishu.actions import ACTION_EVENT, rate
 from assistant.channels.feishu.events import event_type, read_message
+from assistant.metrics.arrivals import Arrival
 
 
 class Reception:
@@ -19,6 +21,10 @@ class Reception:
             bot_open_id: returns the bot's own id, or an empty text while it is unknown.
         """
         self._intake, self._bot_open_id = intake, bot_open_id
+
+    def arrival(self) -> Arrival:
+        """Return a block for one event that did not come by HTTP: it is counted at the block's end."""
+        return self._intake.arrival(PLATFORM)
 
     def receive(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Commit what is in ``event``; returns what the platform wants as an answer, None for nothing.

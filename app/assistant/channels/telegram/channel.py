@@ -1,6 +1,7 @@
 """The Telegram channel as a whole: webhook or polling."""
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Blueprint
 
@@ -14,6 +15,8 @@ from assistant.channels.telegram.updates import MalformedUpdateError, parse, rea
 from assistant.logs import Log
 from assistant.loops import Loop
 from assistant.messages import Incoming
+from assistant.metrics.arrivals import Arrival
+from assistant.metrics.labels import REJECTED
 
 log = Log(__name__)
 CURSOR = "telegram-offset"
@@ -106,11 +109,12 @@ class TelegramPolling(TelegramChannel):
         super().__init__(client, "", "", "")
         self._accept, self._cursor, self._set_cursor = accept, cursor, set_cursor
         self._registered = False
+        self._arrival: Callable[[str], Arrival] = Intake(lambda message: None).arrival
         self._poll = Loop("telegram-poll", self._fetch, idle_seconds=1.0)
 
     def blueprint(self, intake: Intake) -> Blueprint | None:
         """Return None: nothing comes in by itself."""
-        self._rate = intake.rate
+        self._rate, self._arrival = intake.rate, intake.arrival
         return None
 
     def start(self) -> None:
@@ -139,22 +143,28 @@ class TelegramPolling(TelegramChannel):
             log.warning("fetching updates failed", platform=PLATFORM, reason=error.reason)
             return False
         for update in updates:
-            number = update.get("update_id")
-            if not isinstance(number, int):
-                log.warning("an update without a number is passed over", platform=PLATFORM)
-                continue
-            position = (CURSOR, number + 1)
-            try:
-                found = read(parse(update), self._name)
-            except MalformedUpdateError:
-                # It would come again for ever.
-                log.warning("an update was malformed and is passed over", platform=PLATFORM)
-                found = None
-            if isinstance(found, Incoming):
-                self._accept(found, position)
-                continue
-            if found is not None:
-                # Rating twice is the same as once: should the cursor be lost, the click comes again.
-                self._clicked(found)
-            self._set_cursor(*position)
+            with self._arrival(PLATFORM) as arrival:
+                self._take(update, arrival)
         return bool(updates)
+
+    def _take(self, update: dict[str, Any], arrival: Arrival) -> None:
+        number = update.get("update_id")
+        if not isinstance(number, int):
+            log.warning("an update without a number is passed over", platform=PLATFORM)
+            arrival.outcome = REJECTED
+            return
+        position = (CURSOR, number + 1)
+        try:
+            found = read(parse(update), self._name)
+        except MalformedUpdateError:
+            # It would come again for ever.
+            log.warning("an update was malformed and is passed over", platform=PLATFORM)
+            arrival.outcome = REJECTED
+            found = None
+        if isinstance(found, Incoming):
+            self._accept(found, position)
+            return
+        if found is not None:
+            # Rating twice is the same as once: should the cursor be lost, the click comes again.
+            self._clicked(found)
+        self._set_cursor(*position)

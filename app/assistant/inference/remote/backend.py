@@ -22,6 +22,7 @@ from assistant.inference.backend import (
     QueueFull,
     RequestError,
     Stopping,
+    Usage,
 )
 from assistant.inference.prompt import DoesNotFit, fit
 from assistant.inference.remote.answering import Answer
@@ -90,6 +91,11 @@ class RemoteBackend:
     def ready(self) -> bool:
         """Whether the endpoint answered the latest probe, and its circuit is not open."""
         return self._thread.is_alive() and self._probe.well and self._breaker.state is not State.OPEN
+
+    @property
+    def usage(self) -> Usage:
+        """How many answers are asked for at the moment; the cache is the endpoint's."""
+        return Usage(min(len(self._running), self._parallel), self._parallel)
 
     def start(self) -> None:
         """Start the thread, which looks for the endpoint from now on."""
