@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.machines_monitoring.services import value
+from tests.machines_monitoring.services import units, value
 from tests.machines_verify.machine_access import eventually, on_machine, run_as_root
 
 DISK = "/srv/small-disk"
@@ -26,12 +26,15 @@ def disk_share() -> float | None:
 @contextmanager
 def small_disk() -> Iterator[None]:
     """Give the machine a file system of 64 MB of its own inside this block: a loop device with ext4."""
+    unit = units()["node_exporter"]
     on_machine(
         # A container's /dev has no device files for them.
         "[ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237;"
         " for n in 0 1 2 3 4 5 6 7; do [ -e /dev/loop$n ] || mknod /dev/loop$n b 7 $n; done;"
         f" truncate -s 64M {_IMAGE} && mkfs.ext4 -q -F {_IMAGE} && mkdir -p {DISK}"
         f" && mount -o loop {_IMAGE} {DISK}"
+        # Mounts of its own: in a container, unlike on a host, later ones do not come to it.
+        f" && systemctl restart {unit}"
     )
     try:
         assert eventually(lambda: disk_share() is not None, 120, pause=2), (
@@ -39,7 +42,7 @@ def small_disk() -> Iterator[None]:
         )
         yield
     finally:
-        run_as_root(f"umount {DISK}; rmdir {DISK}; rm -f {_IMAGE}")
+        run_as_root(f"umount {DISK}; rmdir {DISK}; rm -f {_IMAGE}; systemctl restart {unit}")
 
 
 @contextmanager
