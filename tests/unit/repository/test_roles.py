@@ -15,6 +15,8 @@ from tests.unit.repository.roles import (
 )
 
 EXPECTED_ROLES = {
+    "alert_relay",
+    "alertmanager",
     "base",
     "guard",
     "ssh",
