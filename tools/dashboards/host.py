@@ -50,7 +50,7 @@ def _now(made: dashboard.Dashboard) -> None:
             decimals=0,
         ),
         number(
-            "Memory",
+            "Memory used",
             ("Share of memory that programs cannot give back.", "不可回收的内存比例。"),
             "percentunit",
             f"max({_MEMORY})",

@@ -268,7 +268,7 @@ def _queues(made: dashboard.Dashboard) -> None:
             width=6,
         ),
         graph(
-            "Dead letters",
+            "Dead letters over time",
             ("Replies that were given up and wait for somebody to look.", "已放弃、等待人工查看的回复。"),
             "none",
             query(f"assistant_dead_letters{{{ASSISTANT}}}", "{{instance}}"),
