@@ -29,7 +29,7 @@ SECRETS = {
 }
 
 # The app's own gunicorn settings, with a backend that waits while a file exists, and one that takes its time
-# while another does: a test can be sure to be in mid-answer.
+# while another does: a test can be sure to be in mid-answer, or, with a third, in mid-load.
 HELD_MODEL = """
 exec(open({conf!r}, encoding="utf-8").read())
 import os, time
@@ -46,6 +46,8 @@ from assistant.inference.context import Context
 _decode = Context.decode
 def decode(self, chunks):
     if os.path.exists({slow!r}):
+        time.sleep(0.02)
+    while os.path.exists({frozen!r}):
         time.sleep(0.02)
     return _decode(self, chunks)
 Context.decode = decode
@@ -102,6 +104,7 @@ class Assistant:
         self.log_path = directory / "log"
         self.hold = directory / "hold"
         self.slow = directory / "slow"
+        self.frozen = directory / "frozen"
         self.marker = directory / "marker"
         self.conf = directory / "gunicorn.conf.py"
         self.conf.write_text(
@@ -111,6 +114,7 @@ class Assistant:
                 marker=str(self.marker),
                 hold=str(self.hold),
                 slow=str(self.slow),
+                frozen=str(self.frozen),
             )
         )
         self.process: subprocess.Popen[bytes] | None = None

@@ -1,0 +1,1 @@
+"""The rules of Prometheus: right syntax, tested by promtool, explained in both languages."""
