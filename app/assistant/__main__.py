@@ -1,4 +1,4 @@
-"""The command line: ``python -m assistant`` with check, healthcheck, capacity, inbox, forget and more."""
+"""The command line: ``python -m assistant`` with check, status, capacity, inbox, forget and more."""
 
 import argparse
 import os
@@ -161,6 +161,18 @@ def _add_telegram(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
+def _add_status(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "status",
+        help="whether all is well, in one screen; changes nothing",
+        epilog="Exit status: 0 healthy, 1 not (the lines ATTENTION say why), 2 not reachable.",
+    )
+    parser.add_argument(
+        "--url", default="http://127.0.0.1:8000/metrics", help="what to ask (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object; seconds and bytes")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m assistant", description=__doc__)
@@ -170,6 +182,7 @@ def main(arguments: list[str] | None = None) -> int:
     health.add_argument(
         "--url", default="http://127.0.0.1:8000/readyz", help="what to ask (default: %(default)s)"
     )
+    _add_status(commands)
     _add_capacity(commands)
     _add_inbox(commands)
     _add_people(commands)
@@ -182,6 +195,10 @@ def main(arguments: list[str] | None = None) -> int:
         from assistant.cli.capacity import run
 
         return run(chosen)
+    if chosen.command == "status":
+        from assistant.cli.status import run as status
+
+        return status(url=chosen.url, as_json=chosen.json)
     if chosen.command == "inbox":
         from assistant.cli.inbox import run as run_inbox
 
