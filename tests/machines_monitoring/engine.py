@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from tests.emulators.model_server import ModelServer, Trouble, make_model_app
 from tests.emulators.server import Server
 from tests.machines_verify.cutting_server import controller_address
+from tests.machines_verify.machine_access import on_machine
 from tests.machines_verify.served_model import INVENTORY
 from tests.machines_verify.site_run import run_site
 
@@ -53,6 +54,11 @@ def slow(state: ModelServer) -> Iterator[None]:
         yield
     finally:
         mend(state)
+
+
+def discard_given_up() -> None:
+    """Discard the messages that were given up, as an operator who has seen them does."""
+    on_machine("docker exec ai-core python3 -m assistant inbox discard --all --yes")
 
 
 def mend(state: ModelServer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.machines_monitoring import chats
 from tests.machines_monitoring.figures import record
@@ -38,8 +38,10 @@ def quiet(seconds: float = 900.0) -> bool:
 def observe(
     alert: str,
     fault: AbstractContextManager[object],
+    *,
     condition_seconds: float = 0.0,
     hold_seconds: float = 0.0,
+    looks_back: float | None = None,
 ) -> Course:
     """Make a fault, wait until every chat has it, mend it, wait until every chat has that, and record it all.
 
@@ -48,8 +50,12 @@ def observe(
         fault: makes the fault, and mends it at its end.
         condition_seconds: how long the fault must last before the rule's condition can hold at all.
         hold_seconds: how long the fault stays after its message, to see that there is no second one.
+        looks_back: the range that counts, in seconds, where a rule has a longer one that does not delay it.
     """
+    assert eventually(lambda: alert not in {name for name, _ in alert_states()}, 600, pause=5), alert
     window = window_of(alert)
+    if looks_back is not None:
+        window = replace(window, range=looks_back)
     limit = window.seconds + condition_seconds + GRACE_SECONDS
     begun = time.time()
     mended = begun
