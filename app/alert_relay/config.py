@@ -1,4 +1,4 @@
-"""The relay's one configuration file, which holds secrets: written by the role, readable by root alone."""
+"""The relay's one configuration file, which holds secrets: written by the role, read by root and the relay."""
 
 from __future__ import annotations
 
@@ -69,11 +69,8 @@ class Config:
 
 
 def default_path() -> Path:
-    """Return the configuration's place: named, or given by systemd (LoadCredential), or the role's."""
-    named, credentials = os.environ.get("ALERT_RELAY_CONFIG"), os.environ.get("CREDENTIALS_DIRECTORY")
-    if named:
-        return Path(named)
-    return Path(credentials or "/etc/alert-relay") / "config.json"
+    """Return the configuration's place: what ``ALERT_RELAY_CONFIG`` names, or where the role puts it."""
+    return Path(os.environ.get("ALERT_RELAY_CONFIG") or "/etc/alert-relay/config.json")
 
 
 def load(path: Path) -> Config:
