@@ -77,7 +77,7 @@ def test_an_answer_grows_before_it_is_whole(chat: Assistant, page: Page) -> None
     seen = page.script("return window.seen")
     unfinished = [text for text, busy in seen if busy == "true"]
     lengths = [len(text) for text, _ in itertools.groupby(unfinished)]
-    # How many steps a reader sees is a matter of how busy the machine is; that there are several is the point.
+    # How many steps a reader sees depends on how busy the machine is; that there are several is the point.
     assert len(lengths) > 2
     assert lengths[0] < lengths[-1]
     assert seen[-1][1] is None
