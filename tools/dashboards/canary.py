@@ -141,7 +141,7 @@ def _side_by_side(made: dashboard.Dashboard) -> None:
             ("95 % of answers begin within this time.", "95% 的回答在此时间内开始输出。"),
             "s",
             query(quantile(0.95, "assistant_time_to_first_token_seconds", "arm"), "{{arm}}"),
-            steps=above(limits.ANSWER_SECONDS),
+            steps=above(limits.FIRST_WORDS_SECONDS),
         ),
         graph(
             "Latency: generation, p95",

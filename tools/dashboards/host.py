@@ -13,10 +13,9 @@ _FILES = f'{_NODE},fstype!~"tmpfs|ramfs|overlay|squashfs|nsfs|fuse.*"'
 _CARDS = 'device!~"lo|veth.*|br-.*|docker.*"'
 _CPU = f'1 - avg by (instance) (rate(node_cpu_seconds_total{{{_NODE},mode="idle"}}[$__rate_interval]))'
 _MEMORY = f"1 - node_memory_MemAvailable_bytes{{{_NODE}}} / node_memory_MemTotal_bytes{{{_NODE}}}"
-_DISK = (
-    f"max by (instance, mountpoint) (1 - node_filesystem_avail_bytes{{{_FILES}}}"
-    f" / node_filesystem_size_bytes{{{_FILES}}})"
-)
+# As df and the alert count: without the blocks that only root may use.
+_USED = f"(node_filesystem_size_bytes{{{_FILES}}} - node_filesystem_free_bytes{{{_FILES}}})"
+_DISK = f"max by (instance, mountpoint) ({_USED} / ({_USED} + node_filesystem_avail_bytes{{{_FILES}}} > 0))"
 
 
 def host() -> dashboard.Dashboard:
@@ -55,7 +54,7 @@ def _now(made: dashboard.Dashboard) -> None:
             "percentunit",
             f"max({_MEMORY})",
             width=4,
-            steps=above(limits.MEMORY_RATIO),
+            steps=above(limits.HOST_MEMORY_RATIO),
             decimals=0,
         ),
         number(

@@ -54,7 +54,7 @@ def _speed(made: dashboard.Dashboard) -> None:
             query(quantile(0.5, "assistant_time_to_first_token_seconds"), "p50"),
             query(quantile(0.95, "assistant_time_to_first_token_seconds"), "p95"),
             query(quantile(0.99, "assistant_time_to_first_token_seconds"), "p99"),
-            steps=above(limits.ANSWER_SECONDS),
+            steps=above(limits.FIRST_WORDS_SECONDS),
         ),
         graph(
             "Generation",

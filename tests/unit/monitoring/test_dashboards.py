@@ -5,8 +5,10 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.monitoring_queries import MAY_BE_EMPTY, WITHOUT_PUBLIC_ADDRESS, dashboards, panels, substituted
+from tools.dashboards import limits
 from tools.dashboards.__main__ import FOLDER, generated, main
 
 BOARDS = {board["uid"]: board for board in dashboards()}
@@ -107,11 +109,40 @@ def test_lines_are_drawn_where_the_mission_has_its_limits() -> None:
         return panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]["value"]
 
     assert line("assistant-overview", "Latency: acknowledgement") == 0.5
-    assert line("assistant-overview", "Latency: known answers") == 1.2
+    assert line("assistant-overview", "Latency: known answers") == 0.5
+    assert line("assistant-inference", "Time to first token") == 1.2
     assert line("assistant-overview", "Errors: share that failed") == 0.05
     assert line("assistant-overview", "Requests finished") == 15
     assert line("assistant-overview", "Model loads that succeed") == 0.999
     assert line("assistant-host", "Space used") == 0.85
+
+
+@pytest.mark.parametrize(
+    ("alert", "condition"),
+    [
+        ("AssistantErrorRateHigh", f"assistant:error_ratio > {limits.ERROR_RATIO:g} "),
+        ("AssistantLatencyHigh", f"assistant:ack_seconds:p99_5m > {limits.ACK_SECONDS:g} "),
+        ("AssistantLatencyHigh", f"assistant:cached_answer_seconds:p99_5m > {limits.ACK_SECONDS:g} "),
+        ("HostDiskFull", f") > {limits.DISK_RATIO:g} "),
+        ("HostMemoryLow", f" < {1 - limits.HOST_MEMORY_RATIO:g} "),
+        ("AssistantMemoryHigh", f" > {limits.MEMORY_RATIO:g} "),
+        ("AssistantBacklog", f" > {limits.OLDEST_SECONDS:g} "),
+        ("CertificateExpiresSoon", f" < {limits.CERTIFICATE_DAYS:g} * 86400 "),
+        ("AssistantModelLoadFailing", f"ratio30d < {limits.LOAD_RATIO:g} "),
+        ("AssistantThroughputLow", f" < {limits.REQUESTS_PER_SECOND:g} "),
+        ("AssistantAvailabilityBurnFast", f" > {limits.BURN_FAST:g} * {1 - limits.AVAILABILITY:g} "),
+    ],
+)
+def test_lines_are_drawn_where_the_alerts_begin(alert: str, condition: str) -> None:
+    rules = [
+        rule
+        for path in (FOLDER.parents[1] / "prometheus" / "rules").glob("*.yml")
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == alert
+    ]
+    assert len(rules) == 1
+    assert condition in " ".join(rules[0]["expr"].split()) + " "
 
 
 def test_every_excuse_is_for_a_query_that_there_is() -> None:

@@ -35,6 +35,7 @@ EXPECTED_ROLES = {
     "node_exporter",
     "blackbox_exporter",
     "prometheus",
+    "grafana",
 }
 
 
