@@ -225,9 +225,9 @@ def test_failures_of_a_model_elsewhere(remote: tuple[Assistant, ModelServer]) ->
 
 
 def test_a_process_that_dies_while_it_loads_is_a_failed_load(
-    make_assistant: Maker, platforms: Platforms
+    make_assistant: Maker, platforms: Platforms, any_database: str
 ) -> None:
-    assistant = make_assistant(platforms.settings())
+    assistant = make_assistant(platforms.settings(), any_database)
     assistant.frozen.touch()
     assistant.start(wait=False)
     until("the load begins", lambda: _attempts(assistant) == [("loading", "")])
