@@ -91,6 +91,11 @@ molecule-hardening: artifacts checkers  ## harden.yml alone, a reboot, everythin
 molecule-hardening-bullseye:  ## the same on Debian 11, whose PAM is that of Ubuntu 22.04
 	@MACHINE_SUITE=bullseye $(MAKE) molecule-hardening
 
+.PHONY: molecule-monitoring
+molecule-monitoring: artifacts checkers  ## all of site.yml with the monitoring, faults, alerts in both chats: build/bench/monitoring.json
+	@rm -f build/logs/molecule-verify.log
+	$(WITH_VENV) molecule test -s monitoring || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
+
 .PHONY: faults
 faults: artifacts checkers  ## accidents while harden.yml runs, on a bare machine that stays: MACHINE_NAME=assistant-faults
 	@$(PYTHON) -m tools.demo machine --name $(or $(MACHINE_NAME),assistant-faults)
