@@ -7,22 +7,11 @@ import httpx
 import pytest
 
 from tests.emulators.feishu_client import FeishuUser, media, post_card_action, rich_text
-from tests.emulators.model_server import ModelServer, make_model_app
-from tests.emulators.server import Server
 from tests.integration.app.conftest import Maker, Platforms
 from tests.integration.app.process import APP_ID, SECRETS, Assistant, until
+from tests.integration.app.story import STORY, told_by
 
 LONG = {"ASSISTANT_MAX_TOKENS": "200"}
-STORY = (
-    "Once upon a time ",
-    "there was ",
-    "a *little* ",
-    "assistant ",
-    "that lived ",
-    "on a server ",
-    "and was ",
-    "well.",
-)
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +64,8 @@ def words(text: str) -> str:
 
 @pytest.fixture
 def storyteller(make_assistant: Maker, platforms: Platforms) -> Iterator[Assistant]:
-    """An assistant whose model takes four seconds for an answer."""
-    model = ModelServer(answer=lambda body: STORY, pause=0.5)
-    with Server(make_model_app(model), "127.0.0.1", 0) as running:
-        made = make_assistant(
-            {**platforms.settings(), "MODEL_PATH": "", "ASSISTANT_BACKEND_URL": f"{running.url}/v1"}
-        )
-        (made.directory / "secrets" / "backend_api_key").write_text(model.key + "\n")
-        made.start()
+    with told_by(make_assistant, **platforms.settings()) as made:
         yield made
-        made.stop()
 
 
 def test_a_streamed_card_ends_with_the_whole_answer(storyteller: Assistant, platforms: Platforms) -> None:

@@ -10,6 +10,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.integration.app.browser import Page, browser
 from tests.integration.app.conftest import Maker
 from tests.integration.app.process import SECRETS, Assistant, until
+from tests.integration.app.story import told_by
 from tests.integration.app.test_web_chat import Visitor
 
 CODE = SECRETS["web_chat_access_code"]
@@ -21,6 +22,12 @@ def chat(make_assistant: Maker) -> Assistant:
     made = make_assistant(LONG)
     made.start()
     return made
+
+
+@pytest.fixture
+def storyteller(make_assistant: Maker) -> Iterator[Assistant]:
+    with told_by(make_assistant) as made:
+        yield made
 
 
 @pytest.fixture
@@ -55,8 +62,8 @@ def test_a_conversation(chat: Assistant, page: Page) -> None:
     assert [c["httpOnly"] for c in page.driver.get_cookies()] == [True]
 
 
-def test_an_answer_grows_before_it_is_whole(chat: Assistant, page: Page) -> None:
-    page.open(chat.url)
+def test_an_answer_grows_before_it_is_whole(storyteller: Assistant, page: Page) -> None:
+    page.open(storyteller.url)
     # What a reader sees, each time that something changes, and whether it is marked as unfinished.
     page.script(
         """
@@ -68,12 +75,8 @@ def test_an_answer_grows_before_it_is_whole(chat: Assistant, page: Page) -> None
         }).observe(document.getElementById("log"), { childList: true, subtree: true, attributes: true });
         """
     )
-    chat.slow.touch()
-    try:
-        page.say("Tell me a long story.")
-        page.wait_for_answers(1)
-    finally:
-        chat.slow.unlink()
+    page.say("Tell me a long story.")
+    page.wait_for_answers(1)
     seen = page.script("return window.seen")
     unfinished = [text for text, busy in seen if busy == "true"]
     lengths = [len(text) for text, _ in itertools.groupby(unfinished)]
@@ -119,17 +122,14 @@ def test_a_server_that_is_away(chat: Assistant, page: Page) -> None:
     assert page.texts("article.you .state") == []
 
 
-def test_a_server_that_restarts_in_mid_answer(make_assistant: Maker, page: Page) -> None:
-    made = make_assistant(LONG)
-    made.start()
+def test_a_server_that_restarts_in_mid_answer(storyteller: Assistant, page: Page) -> None:
+    made = storyteller
     page.open(made.url)
-    made.slow.touch()
     page.say("Tell me a long story.")
     until("the answer begins", lambda: page.texts("article.assistant.working .body") not in ([], [""]))
     made.kill()
     page.say("/help")
     until("it is told", lambda: page.one("#problem").text != "")
-    made.slow.unlink()
     made.start()
     answers = page.wait_for_answers(2)
     assert page.asked() == ["Tell me a long story.", "/help"]

@@ -102,7 +102,7 @@ class Target:
         assert self.assistant.get("/healthz").status_code == 200
         log = self.assistant.log()
         # The log names a fault's places instead of printing a traceback, in which texts could stand.
-        for mark in ("Traceback", '"trace":'):
+        for mark in ("Traceback", '"stack_trace":'):
             assert mark not in log, log[max(0, log.index(mark) - 500) :][:3000]
         assert '"log.level":"critical"' not in log
         new = self.assistant.count("inbox") - self._kept
