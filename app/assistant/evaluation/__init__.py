@@ -1,4 +1,4 @@
-"""Evaluation: how good a model's answers are, and how sure that is; docs/evaluation.md has the definitions."""
+"""Evaluation: how good a model's answers are, and how sure that is (docs/evaluation.md)."""
 
 
 class EvaluationError(Exception):

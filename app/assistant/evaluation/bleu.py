@@ -28,10 +28,7 @@ class Counts:
         """Return the languages' BLEU, 0 to 100, each weighted by its number of answers; of all if None."""
         chosen = np.arange(len(self.rows)) if numbers is None else numbers
         own = np.asarray(self.languages)[chosen]
-        scores = [
-            (self._corpus(chosen[own == name]), int((own == name).sum()))
-            for name in sorted(set(self.languages))
-        ]
+        scores = [(self._corpus(chosen[own == name]), int((own == name).sum())) for name in self.signatures]
         whole = sum(count for _, count in scores)
         return sum(score * count for score, count in scores) / whole if whole else 0.0
 

@@ -55,7 +55,7 @@ def intervals(rows: Sequence[tuple[str, Mapping[str, float]]], most: float, fact
 
 def bars(groups: Sequence[Mapping[str, Mapping[str, Any]]]) -> Markup:
     """Return a bar for each kind of question and model: how many of its answers are right."""
-    parts, y, inner = [], TOP, WIDTH - LEFT - RIGHT
+    parts, y, inner = [], float(TOP), WIDTH - LEFT - RIGHT
     for kind in groups[0]:
         height = ROW * 0.5
         parts.append(_text(LEFT - 10, y + height * len(groups) / 2 + 4, _short(kind), "end"))
@@ -63,7 +63,8 @@ def bars(groups: Sequence[Mapping[str, Mapping[str, Any]]]) -> Markup:
             one = group[kind]
             width = inner * one["value"]
             parts += [
-                f'<rect class="{SERIES[n]}" x="{LEFT}" y="{y:.1f}" width="{width:.1f}" height="{height - 2:g}"/>',
+                f'<rect class="{SERIES[n]}" x="{LEFT}" y="{y:.1f}" width="{width:.1f}" '
+                f'height="{height - 2:g}"/>',
                 _text(LEFT + width + 6, y + height - 3, f"{one['good']}/{one['questions']}"),
             ]
             y += height

@@ -92,7 +92,7 @@ def comparison(base: Judged, candidate: Judged, seed: int = SEED) -> Figures:
 
 
 def csat(ratings: Sequence[Satisfaction]) -> Figures:
-    """Return CSAT (the share of good ratings) by channel and of all, with Wilson's interval; None without any."""
+    """Return CSAT, the share of good ratings, by channel and of all; None where there are none."""
     good, count = sum(r.good for r in ratings), sum(r.ratings for r in ratings)
     found = {r.platform: _csat(r.good, r.ratings) for r in ratings}
     return {"all": _csat(good, count), "by_channel": found}

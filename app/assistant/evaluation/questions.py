@@ -48,9 +48,7 @@ class Question(BaseModel):
     @model_validator(mode="after")
     def _can_be_judged(self) -> Self:
         if bool(self.expect) == bool(self.refuse):
-            raise ValueError(
-                "needs either expect (facts of a right answer) or refuse (wordings of a refusal)"
-            )
+            raise ValueError("needs either expect (what must be in it) or refuse (wordings of a refusal)")
         if self.messages[-1].role != "user":
             raise ValueError("the last of messages must be the user's")
         return self

@@ -106,8 +106,8 @@ def opened_results(path: Path, header: Header) -> Iterator[Writer]:
         found = _parse(path, whole) if whole else None
         if found and (name := found.header.differs_in(header)):
             raise EvaluationError(
-                f"--results: {path} is of another run: its {name} is {getattr(found.header, name)}, now it is "
-                f"{getattr(header, name)}; name another file, or remove this one"
+                f"--results: {path} is of another run: its {name} is {getattr(found.header, name)}, now "
+                f"it is {getattr(header, name)}; name another file, or remove this one"
             )
         # What is no beginning of a header is somebody else's file, whose text must stay.
         if not found and not BEGINNING.startswith(data[: len(BEGINNING)]):
@@ -135,17 +135,15 @@ def read_results(path: Path, questions: QuestionSet) -> Results:
     if results.header.questions_sha256 != questions.sha256:
         raise EvaluationError(
             f"{path} answers the questions with SHA-256 {results.header.questions_sha256[:12]}..., and "
-            f"--questions has {questions.sha256[:12]}...: nothing can be compared. Run the model again, or give "
-            "the file of questions that was used"
+            f"--questions has {questions.sha256[:12]}...: they cannot be compared. Run the model again, or "
+            "give the file of questions that was used"
         )
     ids = {q.id for q in questions.questions}
     if strange := sorted(set(results.answers) - ids):
-        raise EvaluationError(
-            f"{path}: there is no question {strange[0]}; the file was changed, make it again"
-        )
+        raise EvaluationError(f"{path}: there is no question {strange[0]}; make the file again")
     if missing := len(ids - set(results.answers)):
         raise EvaluationError(
-            f"{path}: {missing} of {len(ids)} answers are missing; give the same evaluate run again, it goes on"
+            f"{path}: {missing} of {len(ids)} answers are missing; give the same evaluate run again"
         )
     return results
 
@@ -159,9 +157,7 @@ def _parse(path: Path, data: bytes) -> Results:
     for number, line in enumerate(lines[1:], 2):
         answer = _line(path, number, line, Answer)
         if answer.id in answers:
-            raise EvaluationError(
-                f"{path}, line {number}: a second answer to {answer.id}; make the file again"
-            )
+            raise EvaluationError(f"{path}, line {number}: a second answer to {answer.id}; make it again")
         answers[answer.id] = answer
     return Results(header, answers)
 

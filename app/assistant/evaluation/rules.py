@@ -1,4 +1,4 @@
-"""When an answer counts as a success: every rule of its question is met. docs/evaluation.md is the definition."""
+"""When an answer is a success: every rule of its question is met (docs/evaluation.md)."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from assistant.evaluation.questions import Fact, Question
 
 # Han characters: CJK Unified Ideographs with extension A (Unicode 16, Blocks.txt).
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
-# Commands and names stay Latin in a Chinese answer: so few of its letters need be Han. More in an English one are wrong.
+# Names stay Latin in a Chinese answer: so few of its letters need be Han. More are wrong in an English one.
 HAN_SHARE = 0.05
 _WORD = re.compile(r"[a-z0-9]")
 

@@ -1,0 +1,159 @@
+"""``python -m assistant evaluate`` against a model server that enforces, fails, and takes its time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistant.evaluation.questions import read_questions
+from tests.emulators.model_server import ModelServer, Trouble, make_model_app
+from tests.emulators.server import Server
+from tests.integration.app.process import APP, ROOT, until
+
+QUESTIONS = ROOT / "files" / "evaluation" / "demo.jsonl"
+
+
+class Desk:
+    """Where an engineer sits: a model server, its token in a file, and the command."""
+
+    def __init__(self, folder: Path, url: str, server: ModelServer) -> None:
+        self.folder, self.url, self.server = folder, url, server
+        self.token = folder / "token"
+        self.token.write_text(server.key + "\n")
+        self.few = folder / "few.jsonl"
+        self.few.write_text("".join(QUESTIONS.read_text(encoding="utf-8").splitlines(keepends=True)[:6]))
+        answers = {q.messages[-1].content: q.reference for q in read_questions(QUESTIONS).questions}
+        server.answer = lambda body: [answers[body["messages"][-1]["content"]]]
+
+    def start(self, *arguments: object, **environment: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "assistant", "evaluate", *map(str, arguments)],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(APP), "NO_PROXY": "*", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def do(self, *arguments: object, **environment: str) -> tuple[int, str, str]:
+        process = self.start(*arguments, **environment)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    def run(self, name: str, *more: object) -> tuple[object, ...]:
+        given = ("--questions", self.few, "--results", self.folder / name, "--url", self.url)
+        return ("run", *given, "--token-file", self.token, "--share", 1, *more)
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        path = self.folder / name
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    server = ModelServer()
+    with Server(make_model_app(server), "127.0.0.1", 0) as running:
+        yield Desk(tmp_path, running.url, server)
+
+
+def test_run_compare_and_report(desk: Desk) -> None:
+    status, out, err = desk.do(*desk.run("good.jsonl"))
+    assert (status, err) == (0, ""), err
+    assert out.startswith("6 questions asked, 6 answered")
+    assert desk.server.most_running == 1
+    assert {(b["temperature"], b["seed"], b["model"]) for b in desk.server.asked} == {(0.0, 1, "first-model")}
+    desk.server.answer = lambda body: ["I have no idea, 我不知道"]
+    assert desk.do(*desk.run("bad.jsonl", "--model", "second-model"))[0] == 0
+    paths = (desk.folder / "bad.jsonl", desk.folder / "good.jsonl")
+    status, out, err = desk.do("compare", "--questions", desk.few, *paths, "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["candidate"]["success"]["value"] == 1.0 and found["base"]["success"]["value"] == 0.0
+    assert found["candidate"]["bleu"]["value"] == pytest.approx(100)
+    assert found["comparison"]["verdict"] == "better"
+    out_dir = desk.folder / "reports"
+    arguments = ("--results", paths[1], "--base", paths[0], "--out", out_dir, "--month", "2026-02")
+    status, out, err = desk.do("report", "--questions", desk.few, *arguments)
+    assert status == 0, err
+    assert sorted(p.name for p in out_dir.iterdir()) == ["2026-02.html", "2026-02.json"]
+
+
+def test_a_run_that_is_killed_goes_on_and_asks_nothing_twice_but_what_was_lost(desk: Desk) -> None:
+    desk.server.pause = 0.3
+    process = desk.start(*desk.run("results.jsonl"))
+    until("two answers", lambda: len(desk.lines("results.jsonl")) >= 3)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    had = [line["id"] for line in desk.lines("results.jsonl")[1:]]
+    assert 2 <= len(had) < 6
+    desk.server.pause = 0.0
+    asked = len(desk.server.asked)
+    status, out, err = desk.do(*desk.run("results.jsonl"))
+    assert status == 0, err
+    assert out.startswith(f"{6 - len(had)} questions asked, 6 answered")
+    assert len(desk.server.asked) - asked == 6 - len(had)
+    assert [line["id"] for line in desk.lines("results.jsonl")[1:]] == [
+        q.id for q in read_questions(desk.few).questions
+    ]
+    # Nothing is left to do; and another set's answers do not get into this file.
+    assert desk.do(*desk.run("results.jsonl"))[1].startswith("0 questions asked")
+    before = (desk.folder / "results.jsonl").read_bytes()
+    desk.few.write_text(desk.few.read_text() + "\n")
+    status, _, err = desk.do(*desk.run("results.jsonl"))
+    assert status == 1 and "its questions_sha256 is" in err
+    assert (desk.folder / "results.jsonl").read_bytes() == before
+
+
+def test_a_busy_server_is_asked_again_and_a_failure_is_an_answer(desk: Desk) -> None:
+    desk.server.fail(Trouble(429, {"message": "slow down"}), Trouble(400, {"message": "no such words"}))
+    status, _, err = desk.do(*desk.run("results.jsonl"))
+    assert status == 0, err
+    lines = desk.lines("results.jsonl")[1:]
+    assert [line["error"] for line in lines] == ["Refused", "", "", "", "", ""]
+    assert lines[0]["finish_reason"] == "error"
+
+
+def test_wrong_inputs_are_refused_with_a_reason(desk: Desk) -> None:
+    desk.token.write_text("wrong")
+    for arguments, said in (
+        (desk.run("a"), "HTTP 401; check --token-file"),
+        (desk.run("a", "--model", "first-model"), "refuses this (HTTP 401"),
+        (desk.run("a", "--url", "http://127.0.0.1:9/v1"), "cannot be used (ConnectError)"),
+        (desk.run("a", "--token-file", desk.folder / "none"), "--token-file"),
+        (desk.run("a", "--questions", desk.folder / "none"), "--questions"),
+    ):
+        status, out, err = desk.do(*arguments)
+        assert (status, out) == (1, ""), err
+        assert said in err, err
+        assert desk.server.key not in err
+    assert desk.do(*desk.run("a", "--share", "0"))[0] == 2
+
+
+def test_the_own_token_goes_to_the_own_service_only(desk: Desk) -> None:
+    secrets = desk.folder / "secrets"
+    secrets.mkdir()
+    (secrets / "api_token").write_text(desk.server.key)
+    arguments = ("run", "--questions", desk.few, "--results", desk.folder / "a", "--url", desk.url)
+    status, _, err = desk.do(*arguments, ASSISTANT_SECRETS_DIR=str(secrets))
+    assert status == 1 and "HTTP 401" in err
+
+
+def test_a_report_with_ratings_needs_the_database(desk: Desk) -> None:
+    assert desk.do(*desk.run("good.jsonl"))[0] == 0
+    given = ("--questions", desk.few, "--results", desk.folder / "good.jsonl", "--out", desk.folder / "out")
+    status, _, err = desk.do(
+        "report",
+        *given,
+        "--ratings-days",
+        30,
+        ASSISTANT_DATABASE_URL=f"sqlite:///{desk.folder}/none.db",
+        ASSISTANT_SECRETS_DIR=str(desk.folder),
+    )
+    assert status == 1 and "none.db is not there" in err
+    assert not (desk.folder / "out").exists()
