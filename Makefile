@@ -128,6 +128,10 @@ bench-inference: artifacts  ## the engine beside llama-server and llama_cpp.serv
 bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy: build/bench/ack.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.ack $(BENCH_ACK)
 
+.PHONY: bench-lifecycle
+bench-lifecycle: artifacts  ## both demo models, evaluated and compared: build/bench/lifecycle.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle
+
 .PHONY: bench-corrupt-files
 bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill
 	PYTHONPATH=app $(BIN)/python -m tests.bench.corrupt_files

@@ -14,6 +14,7 @@ import pytest
 from assistant.evaluation.questions import read_questions
 from tests.emulators.model_server import ModelServer, Trouble, make_model_app
 from tests.emulators.server import Server
+from tests.integration.app.browser import browser
 from tests.integration.app.process import APP, ROOT, until
 
 QUESTIONS = ROOT / "files" / "evaluation" / "demo.jsonl"
@@ -82,6 +83,16 @@ def test_run_compare_and_report(desk: Desk) -> None:
     status, out, err = desk.do("report", "--questions", desk.few, *arguments)
     assert status == 0, err
     assert sorted(p.name for p in out_dir.iterdir()) == ["2026-02.html", "2026-02.json"]
+
+    with browser(1000, 800) as page:
+        page.driver.get((out_dir / "2026-02.html").as_uri())
+        heading = page.one("h1")
+        assert heading.text == "Evaluation of the model · 2026-02"
+        page.one("#zh").click()
+        assert heading.text == "模型评估 · 2026-02"
+        assert page.script("return window.violations") == []
+        page.driver.set_window_size(390, 800)
+        assert page.script("return document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_a_run_that_is_killed_goes_on_and_asks_nothing_twice_but_what_was_lost(desk: Desk) -> None:
