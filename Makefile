@@ -44,7 +44,7 @@ artifacts: venv  ## base image, wheels and model, each made once and cached
 	@$(PYTHON) -m tools.controller artifacts
 
 .PHONY: checkers
-checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Chromium, nmap, Node.js and two npm packages
+checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Prometheus, Chromium, nmap, wrk, Node.js, two npm packages
 	@$(PYTHON) -m tools.controller checkers
 
 .PHONY: lint
@@ -91,6 +91,11 @@ molecule-hardening: artifacts checkers  ## harden.yml alone, a reboot, everythin
 molecule-hardening-bullseye:  ## the same on Debian 11, whose PAM is that of Ubuntu 22.04
 	@MACHINE_SUITE=bullseye $(MAKE) molecule-hardening
 
+.PHONY: molecule-monitoring
+molecule-monitoring: artifacts checkers  ## all of site.yml with the monitoring, faults, alerts in both chats: build/bench/monitoring.json
+	@rm -f build/logs/molecule-verify.log
+	$(WITH_VENV) molecule test -s monitoring || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
+
 .PHONY: faults
 faults: artifacts checkers  ## accidents while harden.yml runs, on a bare machine that stays: MACHINE_NAME=assistant-faults
 	@$(PYTHON) -m tools.demo machine --name $(or $(MACHINE_NAME),assistant-faults)
@@ -132,6 +137,18 @@ bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy
 bench-lifecycle: artifacts  ## both demo models, evaluated and compared: build/bench/lifecycle.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle
 
+.PHONY: bench-metrics
+bench-metrics: artifacts checkers  ## a scrape of /metrics at rest and while the model is busy: build/bench/metrics.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.metrics $(BENCH_METRICS)
+
+.PHONY: bench-cache
+bench-cache: artifacts checkers  ## cached answers of the API beside a plain handler: build/bench/cache.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.cache $(BENCH_CACHE)
+
+.PHONY: bench-logging
+bench-logging: artifacts checkers  ## what logging costs at 100 requests a second: build/bench/logging.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.logging_cost $(BENCH_LOGGING)
+
 .PHONY: bench-corrupt-files
 bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill
 	PYTHONPATH=app $(BIN)/python -m tests.bench.corrupt_files
@@ -151,6 +168,10 @@ audit: artifacts  ## lynis and ssh-audit on a fresh machine, before and after: b
 .PHONY: screenshots
 screenshots: artifacts checkers  ## the pictures of the web chat in docs/images, from the app with the demo model
 	PYTHONPATH=app $(BIN)/python -m tests.screenshots
+
+.PHONY: dashboards
+dashboards: venv  ## write files/grafana/dashboards from tools/dashboards
+	@$(BIN)/python -m tools.dashboards
 
 .PHONY: demo-models
 demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)

@@ -32,9 +32,9 @@ bind = os.environ.get("GUNICORN_BIND", "0.0.0.0:8000")
 # One worker: it holds the model in memory and is the only one that decodes.
 workers = 1
 worker_class = "gthread"
-# An API call and an answer that a page is shown word by word hold a thread until they end; 16 stay free for
-# the webhooks and all else.
-threads = 16 + _settings.api_calls + _settings.web_chat_streams
+# An API call, one that waits for another's answer, and an answer that a page is shown word by word hold a
+# thread until they end; 16 stay free for the webhooks and all else.
+threads = 16 + _settings.api_calls + _settings.api_followers + _settings.web_chat_streams
 # The heartbeat's file is written all the time; /dev/shm is memory also where /tmp is a disk.
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - the heartbeat's file has no name there
 control_socket_disable = True
@@ -42,7 +42,7 @@ control_socket_disable = True
 timeout = 60
 graceful_timeout = 20
 keepalive = 5
-logconfig_dict = log_config(_settings.log_level)
+logconfig_dict = log_config(_settings.log_level, text=_settings.log_text)
 
 
 def post_worker_init(worker: Any) -> None:

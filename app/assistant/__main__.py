@@ -1,4 +1,4 @@
-"""The command line: ``python -m assistant`` with check, healthcheck, capacity, inbox, forget and more."""
+"""The command line: ``python -m assistant`` with check, status, capacity, inbox, forget and more."""
 
 import argparse
 import os
@@ -151,6 +151,35 @@ def _add_people(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     maintenance.add_argument("action", choices=["on", "off", "status"])
 
 
+def _add_cache(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "cache",
+        help="frequent questions, pinned answers, forgetting what was answered; safe beside a live service",
+        epilog="Exit status: 0 done, 1 not possible, 2 wrong arguments, 3 nothing found.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    top = actions.add_parser("top", help="what people ask most, and how much of it needed no model")
+    top.add_argument("--days", type=_count, default=7, help="of so many days (default: %(default)s)")
+    top.add_argument("--limit", type=_count, default=20, help="at most so many (default: %(default)s)")
+    top.add_argument(
+        "--askers",
+        type=_count,
+        default=3,
+        help="show a question's words only if so many have asked it (default: %(default)s); below 3 it is "
+        "personal, keep it out of logs",
+    )
+    actions.add_parser("clear", help="forget all cached answers; pinned ones stay")
+    pins = actions.add_parser("list", help="the pinned answers")
+    pin = actions.add_parser("pin", help="give this answer to this question from now on, without the model")
+    pin.add_argument("--question", required=True, help="in any of its forms: case and end make no difference")
+    pin.add_argument("--answer", required=True)
+    pin.add_argument("--language", choices=["en", "zh"], default="", help="for people of this language alone")
+    unpin = actions.add_parser("unpin", help="remove pins that were made by command")
+    unpin.add_argument("ids", metavar="ID", type=_count, nargs="+", help="as list shows it, for example 3")
+    for action in (top, pins):
+        action.add_argument("--json", action="store_true", help="JSON")
+
+
 def _add_telegram(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "telegram",
@@ -163,6 +192,18 @@ def _add_telegram(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
+def _add_status(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "status",
+        help="whether all is well, in one screen; changes nothing",
+        epilog="Exit status: 0 healthy, 1 not (the lines ATTENTION say why), 2 not reachable.",
+    )
+    parser.add_argument(
+        "--url", default="http://127.0.0.1:8000/metrics", help="what to ask (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object; seconds and bytes")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m assistant", description=__doc__)
@@ -172,6 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     health.add_argument(
         "--url", default="http://127.0.0.1:8000/readyz", help="what to ask (default: %(default)s)"
     )
+    _add_status(commands)
     _add_capacity(commands)
     _add_inbox(commands)
     _add_people(commands)
@@ -179,12 +221,17 @@ def main(arguments: list[str] | None = None) -> int:
     _add_encrypt(commands)
     _add_telegram(commands)
     evaluate.add(commands)
+    _add_cache(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "capacity":
         # Imported here: the health check, every ten seconds, has no use for numpy.
         from assistant.cli.capacity import run
 
         return run(chosen)
+    if chosen.command == "status":
+        from assistant.cli.status import run as status
+
+        return status(url=chosen.url, as_json=chosen.json)
     if chosen.command == "inbox":
         from assistant.cli.inbox import run as run_inbox
 
@@ -205,6 +252,10 @@ def main(arguments: list[str] | None = None) -> int:
         from assistant.cli.maintenance import run as maintenance
 
         return maintenance(chosen.action)
+    if chosen.command == "cache":
+        from assistant.cli.cache import run as run_cache
+
+        return run_cache(chosen)
     if chosen.command == "telegram":
         from assistant.cli.telegram import run as telegram
 

@@ -28,7 +28,7 @@ class Housekeeper(Background):
             if rows:
                 self._metrics.rows_deleted.labels(table).inc(rows)
         if any(batch.rows.values()):
-            log.info("deleted what was too old", **batch.rows)
+            log.info("deleted what was too old", deleted=batch.rows)
         if not batch.last:
             rest_after(time.monotonic() - started)
         return not batch.last

@@ -7,6 +7,8 @@ another process makes, or that was begun before a restart, is not here.
 import threading
 from dataclasses import dataclass
 
+from assistant import correlation
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -23,6 +25,8 @@ class LiveAnswer:
         """Begin with nothing said about the message ``number`` in ``chat``."""
         self.number, self.platform, self.chat = number, platform, chat
         self.reply_to, self.language = reply_to, language
+        # Of the thread that makes it.
+        self.trace_id = correlation.current()
         self._pieces: list[str] = []
         self._ended = False
         self._changed = threading.Condition()

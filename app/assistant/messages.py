@@ -32,7 +32,7 @@ class Incoming:
     person who wrote, where it has one: it serves quotas, allow-lists, and finding a person's data again.
     ``language`` is what the platform knows of the person's language: en, zh or nothing. ``edits`` is the
     ``message_id`` of an earlier message that this one puts another text in the place of, where people can
-    edit what they sent.
+    edit what they sent. ``trace_id`` is the correlation id under which it came.
     """
 
     platform: str
@@ -45,6 +45,7 @@ class Incoming:
     sender: str = ""
     language: str = ""
     edits: str = ""
+    trace_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,11 @@ from dataclasses import replace
 from flask import Blueprint, Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from assistant import correlation
 from assistant.admission import Admission, Rules
-from assistant.answer_cache import AnswerCache
+from assistant.answers.calls import Calls
+from assistant.answers.keeper import AnswerKeeper
+from assistant.answers.made import make_answers
 from assistant.channels import api, feishu, telegram
 from assistant.channels.api.routes import blueprint as api_blueprint
 from assistant.channels.base import Intake, Rating
@@ -25,7 +28,7 @@ from assistant.inference.choice import make_backend
 from assistant.inference.host import container_memory
 from assistant.live import Live
 from assistant.load_record import LoadRecord
-from assistant.logs import Log
+from assistant.logs import Log, said
 from assistant.messages import Incoming, Kind
 from assistant.metrics import Metrics, labels
 from assistant.metrics.arrivals import committed
@@ -37,9 +40,10 @@ from assistant.settings import Settings
 from assistant.store import Database, Inbox, Outbox, Retention, migrate
 from assistant.store.drafts import Drafts
 from assistant.store.figures import read_figures
+from assistant.store.known_answers import KnownAnswers
 from assistant.store.model_loads import Loads, counts
 from assistant.store.notices import Notices
-from assistant.store.outbox import ARM, Reply
+from assistant.store.outbox import ARM, CACHED, Reply
 from assistant.store.people import People
 from assistant.store.ratings import Ratings
 from assistant.store.switches import Switches
@@ -71,7 +75,8 @@ class Runtime:
         self.loads = LoadRecord(Loads(self.database, settings.model_name))
         self.backend = make_backend(settings, limit=thinking, record=self.loads)
         self.progress, self.live = Progress(), Live()
-        self.cache = AnswerCache(float(settings.answer_cache_seconds), self.inbox.is_kept)
+        options = Options(settings.max_tokens, settings.temperature, float(settings.request_deadline_seconds))
+        self.answers = make_answers(settings, options, self.backend, self.inbox.is_kept)
         self.ratings, people = Ratings(self.database), People(self.database)
         self.channels = self._channels()
         rules = Rules(
@@ -91,9 +96,7 @@ class Runtime:
             self.inbox,
             self.backend,
             self.metrics,
-            options=Options(
-                settings.max_tokens, settings.temperature, float(settings.request_deadline_seconds)
-            ),
+            options=options,
             system_prompt=settings.system_prompt,
             heartbeat_seconds=settings.lease_seconds / 4,
             push=self.channels,
@@ -104,7 +107,7 @@ class Runtime:
             context_seconds=settings.context_hours * 3600.0,
             progress=self.progress,
             live=self.live,
-            cache=self.cache,
+            answers=self.answers,
         )
         clients = {name: c.client for name, c in self.channels.items()}
         self.sender = Sender(self.outbox, clients, self.metrics)
@@ -117,6 +120,7 @@ class Runtime:
             seconds=float(settings.notice_seconds),
         )
         self.housekeeper = Housekeeper(Retention(self.database, settings.retention_days), self.metrics)
+        self.answer_keeper = AnswerKeeper(self.answers, KnownAnswers(self.database))
         self.worker.on_reply, self.worker.settle_draft = self.sender.wake, self.streamer.settle
         self.backend.heed(self.worker.expecting)
         self.gauges = Gauges(self._sources())
@@ -162,16 +166,27 @@ class Runtime:
 
     def accept(self, message: Incoming, cursor: tuple[str, int] | None = None) -> int | None:
         """Commit ``message``, count it and wake the worker; None for a duplicate."""
-        message = clean(message)
-        if message.kind is Kind.CHAT and not message.payload and self.cache.knows(message.text):
-            message = replace(message, kind=Kind.KNOWN)
+        with correlation.following(correlation.current() or correlation.new_id()) as trace_id:
+            return self._accept(replace(clean(message), trace_id=trace_id), cursor)
+
+    def _accept(self, message: Incoming, cursor: tuple[str, int] | None) -> int | None:
+        if message.kind is Kind.CHAT and not message.payload:
+            asked = self.answers.of_message(message.platform, message.text, hint=message.language)
+            if self.answers.may_know(asked):
+                message = replace(message, kind=Kind.KNOWN)
         number = self.inbox.accept(message, cursor)
         if number is None:
             committed(new=False)
             log.info("duplicate", platform=message.platform)
             return None
         committed(new=True)
-        log.info("received", platform=message.platform, inbox_id=number, kind=message.kind.value)
+        log.info(
+            "received",
+            platform=message.platform,
+            inbox_id=number,
+            kind=message.kind.value,
+            **said(message.text),
+        )
         self.worker.wake(number, message.kind)
         return number
 
@@ -183,7 +198,7 @@ class Runtime:
             score = labels.GOOD if rating.score > 0 else labels.BAD
             self.metrics.ratings.labels(channel_of(rating.platform), score, labels.STABLE).inc()
             if rating.score < 0:
-                self.cache.drop(rating.number)
+                self.answers.cache.drop(rating.number)
             log.info("rated", platform=rating.platform, inbox_id=rating.number, score=rating.score)
         return stored
 
@@ -218,10 +233,16 @@ class Runtime:
                     model=self.settings.model_name,
                     deadline_seconds=float(self.settings.request_deadline_seconds),
                     limit=self.settings.api_calls,
+                    recall=Calls(
+                        self.answers,
+                        self.metrics,
+                        followers=self.settings.api_followers,
+                        deadline_seconds=float(self.settings.request_deadline_seconds),
+                    ),
                     answered=self._answered_call,
                 )
             )
-        return make_app(blueprints, self.metrics, self.settings.max_body_bytes)
+        return make_app(blueprints, self.metrics, self.settings.max_body_bytes, self.settings.proxy_networks)
 
     def migrate(self) -> None:
         """Bring the tables up to date; waits a while for a database that is not there yet.
@@ -242,6 +263,8 @@ class Runtime:
 
     def start(self) -> None:
         """Start all threads; call it in the process that serves, after it was forked."""
+        # Before the first message comes: the pins that were made by command.
+        self.answer_keeper.step()
         self.gauges.start()
         self.backend.start()
         self.worker.start()
@@ -249,6 +272,7 @@ class Runtime:
         self.streamer.start()
         self.notifier.start()
         self.housekeeper.start()
+        self.answer_keeper.start()
         for channel in self.channels.values():
             channel.start()
 
@@ -265,6 +289,7 @@ class Runtime:
         self.notifier.stop()
         self.sender.stop()
         self.housekeeper.stop()
+        self.answer_keeper.stop()
         self.gauges.stop()
         for channel in self.channels.values():
             if not isinstance(channel, TelegramPolling):
@@ -273,7 +298,10 @@ class Runtime:
 
     def alive(self) -> bool:
         """Whether all background threads run."""
-        parts = (self.worker, self.sender, self.streamer, self.notifier, self.housekeeper, self.gauges)
+        parts = (
+            *(self.worker, self.sender, self.streamer, self.notifier, self.housekeeper),
+            *(self.gauges, self.answer_keeper),
+        )
         return all(part.alive for part in parts)
 
     def readiness(self) -> dict[str, bool]:
@@ -287,7 +315,7 @@ class Runtime:
 
     def _answered_call(self, reply: Reply, seconds: float) -> None:
         arm = str(reply.detail.get(ARM, labels.STABLE))
-        self.metrics.handed_over(api.PLATFORM, arm, seconds, cached=False)
+        self.metrics.handed_over(api.PLATFORM, arm, seconds, cached=bool(reply.detail.get(CACHED)))
 
     def _sources(self) -> Sources:
         # Replies that are fetched wait for nobody.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from assistant import correlation
 from assistant.channels.base import Part, PermanentError, Push, TransientError
 from assistant.logs import Log
 from assistant.loops import Background, Loop, Loops
@@ -52,6 +53,11 @@ class Sender(Background):
             return True
         if delivery is None:
             return False
+        with correlation.following(delivery.trace_id):
+            self._try(delivery, channel)
+        return True
+
+    def _try(self, delivery: Delivery, channel: Push) -> None:
         try:
             self._send(delivery, channel)
         except PermanentError as error:
@@ -59,9 +65,8 @@ class Sender(Background):
         except TransientError as error:
             self._later(delivery, error)
         except Exception as error:
-            log.exception("fault while sending", outbox_id=delivery.outbox_id, platform=platform)
+            log.exception("fault while sending", outbox_id=delivery.outbox_id, platform=delivery.platform)
             self._later(delivery, TransientError(type(error).__name__))
-        return True
 
     def _send(self, delivery: Delivery, channel: Push) -> None:
         parts = channel.split(delivery.text)

@@ -16,11 +16,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from assistant.answers.pinned import Pin, read_pins
 from assistant.channels.feishu.choices import longer_than_repetitions
 from assistant.inference.gguf import read_header
 from assistant.inference.gguf_reader import GgufError
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
-from assistant.settings_checks import NO_MODEL, cross_checks, keyring_of
+from assistant.settings_checks import NO_MODEL, Network, cross_checks, keyring_of, networks_in
 from assistant.settings_errors import EXAMPLES, SettingsError, complete
 from assistant.store.keyring import Keyring
 
@@ -28,6 +29,8 @@ __all__ = ["EXAMPLES", "Settings", "SettingsError", "load_database_url", "load_s
 
 PREFIX = "ASSISTANT_"
 WEB_CHAT_STREAMS = 16
+# They cost a thread each, which is made when it is needed.
+API_FOLLOWERS = 128
 # gunicorn's code for "do not start me again": the whole process ends instead of trying for ever.
 BOOT_ERROR = 3
 DEFAULT_SYSTEM_PROMPT = (
@@ -78,7 +81,11 @@ class Settings(BaseSettings):
     ``messages_per_day`` are limits for each person, 0 for none. The model is told of the last
     ``context_hours`` of a conversation, 0 for all of it. Who waits for ``notice_seconds`` is told so, 0 for
     never. A conversation's first question that was answered in the last ``answer_cache_seconds`` gets the
-    same answer, 0 for never.
+    same answer, 0 for never; ``answer_cache_entries`` and ``answer_cache_bytes`` bound how many are kept, and
+    ``answer_cache_api`` says which API calls are answered so. ``pinned_answers_file`` holds the operators'
+    own answers (``answers/pinned.py``).
+    ``log_text`` puts what people write and are answered into the log, masked. From ``trusted_proxies``
+    (networks, separated by commas) comes what is believed about who asks, and a request's id.
     ``repack`` and ``lock_memory`` say how the model gets into memory (``inference/loading.py``).
     """
 
@@ -92,6 +99,7 @@ class Settings(BaseSettings):
     database_url: str = "sqlite:////var/lib/ai-assistant/assistant.db"
     secrets_dir: Path = Path("/run/secrets")
     public_url: str = ""
+    trusted_proxies: str = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
     feishu_enabled: bool = False
     feishu_app_id: str = ""
     feishu_base_url: str = "https://open.feishu.cn"
@@ -114,6 +122,7 @@ class Settings(BaseSettings):
     repack: Literal["auto", "on", "off"] = "auto"
     lock_memory: bool = False
     system_prompt: str = DEFAULT_SYSTEM_PROMPT
+    log_text: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1048576
     request_deadline_seconds: Annotated[int, Field(ge=1, le=3600)] = 120
@@ -126,6 +135,10 @@ class Settings(BaseSettings):
     messages_per_day: Annotated[int, Field(ge=0, le=1000000)] = 0
     context_hours: Annotated[int, Field(ge=0, le=87600)] = 24
     answer_cache_seconds: Annotated[int, Field(ge=0, le=604800)] = 3600
+    answer_cache_entries: Annotated[int, Field(ge=1, le=1000000)] = 1000
+    answer_cache_bytes: Annotated[int, Field(ge=65536, le=1073741824)] = 16777216
+    answer_cache_api: Literal["off", "deterministic", "all"] = "deterministic"
+    pinned_answers_file: str = ""
     notice_seconds: Annotated[int, Field(ge=0, le=3600)] = 20
     secrets: Annotated[Secrets, Field(validation_alias="__secrets__")] = Secrets()
 
@@ -166,6 +179,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"'{name}' is none of {kind}; separate several by commas")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks_in(value)
+        return value
+
     @field_validator("telegram_webhook_path")
     @classmethod
     def _is_path(cls, value: str) -> str:
@@ -179,6 +198,7 @@ class Settings(BaseSettings):
         "log_level",
         "telegram_mode",
         "web_chat_access",
+        "answer_cache_api",
         "repack",
         "feishu_mode",
         "feishu_signature_scheme",
@@ -205,10 +225,27 @@ class Settings(BaseSettings):
     def _known_database(cls, value: str) -> str:
         return normalise_database_url(value)
 
+    @field_validator("pinned_answers_file")
+    @classmethod
+    def _has_answers(cls, value: str) -> str:
+        if value:
+            read_pins(Path(value))
+        return value
+
+    @property
+    def pinned_answers(self) -> list[Pin]:
+        """The operator's own answers."""
+        return read_pins(Path(self.pinned_answers_file)) if self.pinned_answers_file else []
+
     @property
     def keyring(self) -> Keyring:
         """The keys for what people wrote."""
         return keyring_of(self.secrets, self.secrets_dir)
+
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """Where the proxy is that may say who asks."""
+        return networks_in(self.trusted_proxies)
 
     @property
     def model_name(self) -> str:
@@ -230,6 +267,11 @@ class Settings(BaseSettings):
     def api_calls(self) -> int:
         """How many API calls may wait for their answer, the running ones included; more are refused."""
         return self.parallel * 4
+
+    @property
+    def api_followers(self) -> int:
+        """How many API calls may wait for the answer that another one gets to the same question."""
+        return API_FOLLOWERS if self.api_enabled and self.answer_cache_seconds else 0
 
     @property
     def web_chat_streams(self) -> int:

@@ -1,5 +1,6 @@
 """Checks of settings against each other and against the host."""
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,18 @@ from assistant.store.keyring import SECRET, Keyring, KeysError
 if TYPE_CHECKING:
     from assistant.settings import Settings
 
+Network = IPv4Network | IPv6Network
 NO_MODEL = Path()
 SHORTEST_ACCESS_CODE = 8
+
+
+def networks_in(value: str) -> tuple[Network, ...]:
+    """Return the networks in ``value``, which are separated by commas.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
 def keyring_of(secrets: Secrets, directory: Path) -> Keyring:

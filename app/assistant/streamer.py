@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from assistant import correlation
 from assistant.channels.base import Part, PermanentError, Push, SendError, TransientError
 from assistant.live import Live, LiveAnswer
 from assistant.logs import Log
@@ -91,7 +92,8 @@ class Streamer(Background):
                 # It may have ended during another one's call, and what was noted about it may be gone.
                 current = self._live.of(answer.number) is answer
                 if current and not (shown.failed or shown.settled):
-                    self._show(shown, self._channels[platform])
+                    with correlation.following(answer.trace_id):
+                        self._show(shown, self._channels[platform])
         with self._lock:
             for number, shown in list(self._shown.items()):
                 if self._live.of(number) is not shown.answer:
@@ -139,9 +141,11 @@ class Streamer(Background):
                 shown.draft = channel.open_draft(part)
                 self._drafts.opened(answer.number, shown.draft)
                 shown.text = text
+                log.info("a draft was opened", inbox_id=answer.number, platform=answer.platform)
                 return
         channel.change_draft(answer.chat, shown.draft, text)
         shown.text = text
+        log.debug("a draft was changed", inbox_id=answer.number, platform=answer.platform)
 
     @staticmethod
     def _say_why(answer: LiveAnswer, error: SendError) -> None:

@@ -38,6 +38,8 @@ FAILED = Text(
     "Sorry, I could not answer this message. Please try again later.",
     "抱歉，这条消息我没能回答，请稍后再试。",
 )
+# Below FAILED, where the log knows more.
+REFERENCE = Text("Reference: {short}", "编号：{short}")
 EMPTY = Text(
     "Sorry, I have no answer to that. Please put it another way.", "抱歉，我没有想到答案，请换一种说法再试。"
 )

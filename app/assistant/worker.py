@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
+from assistant import correlation
 from assistant.admission import Admission
-from assistant.answer_cache import AnswerCache
+from assistant.answers.answers import Answers, Asked, Basis
 from assistant.commands import Commands
 from assistant.crew import Crew
 from assistant.inference.backend import (
@@ -21,8 +22,9 @@ from assistant.inference.backend import (
     RequestError,
     Stopping,
 )
+from assistant.limits import options_of
 from assistant.live import Live, LiveAnswer
-from assistant.logs import Log
+from assistant.logs import Log, said
 from assistant.loops import Loop, Loops
 from assistant.messages import Kind, Turn
 from assistant.metrics import Metrics, labels
@@ -32,7 +34,7 @@ from assistant.store.claims import LeaseLost
 from assistant.store.keyring import UnreadableError
 from assistant.store.outbox import ARM, CACHED, LANGUAGE, RATEABLE
 from assistant.store.unreadable import UnreadableRow
-from assistant.texts import EMPTY, FAILED, language_of
+from assistant.texts import EMPTY, FAILED, REFERENCE, language_of
 
 log = Log(__name__)
 MAX_ATTEMPTS = 4
@@ -46,12 +48,6 @@ OUTAGE_SECONDS = 86400.0
 LONGEST_OUTAGE_PAUSE_SECONDS = 60.0
 # The channel that carries its own history and wants the model's words or nothing.
 API = "api"
-
-
-def _kind(error: InferenceError) -> str:
-    """Return the label of a failure."""
-    kinds = ((RequestError, "request"), (Outage, "outage"), (QueueFull, "queue_full"))
-    return next((label for kind, label in kinds if isinstance(error, kind)), "engine")
 
 
 class Worker:
@@ -78,7 +74,7 @@ class Worker:
         context_seconds: float = 0.0,
         progress: Progress | None = None,
         live: Live | None = None,
-        cache: AnswerCache | None = None,
+        answers: Answers | None = None,
     ) -> None:
         """Prepare the threads; ``heartbeat_seconds`` must be well below the lease.
 
@@ -87,7 +83,7 @@ class Worker:
         wait for the model at a time; 0 is all. The model is told of the last
         ``context_seconds`` of a conversation, 0 for all of it. ``progress`` knows who of the API's callers is
         still connected; unfinished answers to all others are shown in ``live``. Questions without context
-        are answered from ``cache`` where it knows the answer.
+        are answered from ``answers`` where it knows the answer.
         """
         self._inbox = inbox
         self._backend = backend
@@ -102,7 +98,7 @@ class Worker:
         self._admission, self._commands = admission, commands
         self._context_seconds = context_seconds
         self._progress, self._live = progress or Progress(), live or Live()
-        self._cache = cache or AnswerCache(0)
+        self._answers = answers or Answers(Basis(lambda: "", system_prompt, options))
         self.on_reply: Callable[[str], None] = lambda platform: None
         self.settle_draft: Callable[[int], None] = lambda number: None
         self._answering = Crew(
@@ -139,8 +135,9 @@ class Worker:
         with self._lock:
             claims = list(self._held.values())
         for claim in claims:
-            if not self._inbox.heartbeat(claim):
-                log.warning("a lease was lost", inbox_id=claim.inbox_id)
+            with correlation.following(claim.trace_id):
+                if not self._inbox.heartbeat(claim):
+                    log.warning("a lease was lost", inbox_id=claim.inbox_id)
         return False
 
     def _claim(self) -> Claim | None:
@@ -157,6 +154,11 @@ class Worker:
         return claim
 
     def _handle(self, claim: Claim) -> None:
+        with correlation.following(claim.trace_id):
+            log.info("taken", inbox_id=claim.inbox_id, platform=claim.platform, duration=claim.age)
+            self._handle_claim(claim)
+
+    def _handle_claim(self, claim: Claim) -> None:
         with self._lock:
             self._held[claim.token] = claim
         try:
@@ -188,47 +190,82 @@ class Worker:
                 self._finished(claim, self._commands.answer(claim, language), remember=False)
                 self._done(claim, labels.UNSUPPORTED if claim.kind is Kind.UNSUPPORTED else labels.COMMAND)
                 return
-        started = time.monotonic()
         turns = self._turns(claim)
-        if self._is_first(claim, turns):
-            known = self._cache.get(claim.text, claim.inbox_id)
-            self._metrics.answer_cache.labels(labels.MISS if known is None else labels.HIT).inc()
-            if known is not None:
-                self._finish(claim, Completion(known, 0, 0, "stop"), language, 0.0, cached=True)
-                return
+        asked = self._asked(claim, turns)
+        if asked is not None and self._spared(claim, asked, language):
+            return
         if claim.kind is Kind.KNOWN:
             # Not known any more, or not the conversation's first: it takes its place in the model's line.
             self._inbox.give_back(claim, kind=Kind.CHAT)
             return
+        completion = None
+        try:
+            completion = self._ask_model(claim, turns, language, asked)
+        finally:
+            if asked is not None and (waiting := self._answers.land(asked, _owner(claim), completion)):
+                self._inbox.release(waiting)
+                self._answering.wake()
+
+    def _asked(self, claim: Claim, turns: list[Turn]) -> Asked | None:
+        """Return the claim's question where its answer needs no context."""
+        if claim.platform == API:
+            return self._answers.of_call(claim.payload)
+        if len(turns) != 2:
+            return None
+        return self._answers.of_message(claim.platform, claim.text, chosen=claim.language, hint=claim.hint)
+
+    def _spared(self, claim: Claim, asked: Asked, language: str) -> bool:
+        """Answer ``asked`` without the model, or let it wait for the answer that somebody else gets."""
+        known = self._answers.known(asked, claim.inbox_id)
+        if known is not None:
+            self._metrics.answer_cache.labels(labels.HIT).inc()
+            self._finish(claim, Completion(known.text, 0, 0, "stop"), language, 0.0, cached=True)
+            return True
+        if not asked.read:
+            return False
+        if claim.kind is Kind.KNOWN:
+            flight = self._answers.flights.follow(asked.key, claim.inbox_id)
+        else:
+            flight = self._answers.board(asked, _owner(claim), claim.inbox_id)
+        if flight is None:
+            if claim.kind is not Kind.KNOWN:
+                self._metrics.answer_cache.labels(labels.MISS).inc()
+            return False
+        # It waits in the inbox, with no thread and no place in the model's line; if nobody comes back for it
+        # (another process took the lead, this one was killed), it is tried again by itself.
+        self._inbox.give_back(claim, self._options.deadline_seconds, kind=Kind.KNOWN)
+        if flight.landed.is_set():
+            self._inbox.release([claim.inbox_id])
+            self._answering.wake()
+        return True
+
+    def _ask_model(
+        self, claim: Claim, turns: list[Turn], language: str, asked: Asked | None
+    ) -> Completion | None:
+        """Have the model answer and commit what becomes of it; returns the answer if there is one."""
+        started = time.monotonic()
         # An API call is a conversation of its own, whose id is the message's.
         watch = self._progress.of(claim.chat) if claim.platform == API else None
         try:
             completion = self._generate(claim, turns, watch, language)
         except Stopping:
             self._inbox.give_back(claim)
-            return
         except QueueFull as full:
             self._inbox.give_back(claim, full.retry_after)
-            return
         except RequestError:
             log.exception("a message cannot be answered", inbox_id=claim.inbox_id)
             self._give_up(claim, "RequestError")
-            return
         except Outage as outage:
             self._wait_for_model(claim, watch, outage)
-            return
         except InferenceError as error:
             log.exception("an answer failed", inbox_id=claim.inbox_id, attempt=claim.attempts)
             self._try_again(claim, watch, error)
-            return
-        if self._is_first(claim, turns) and completion.finish_reason == "stop":
-            self._cache.put(claim.text, completion.text, claim.inbox_id)
-        self._finish(claim, completion, language, time.monotonic() - started)
-
-    @staticmethod
-    def _is_first(claim: Claim, turns: list[Turn]) -> bool:
-        # An API's caller chooses how answers are made, and may want another one.
-        return claim.platform != API and len(turns) == 2
+        else:
+            if asked is not None:
+                self._answers.keep(asked, completion, claim.inbox_id)
+            self._finish(claim, completion, language, time.monotonic() - started)
+            return completion
+        return None
 
     def _generate(self, claim: Claim, turns: list[Turn], watch: Watch | None, language: str) -> Completion:
         asked, first = time.monotonic(), 0.0
@@ -241,10 +278,12 @@ class Worker:
             caller.on_text(text)
 
         try:
-            return self._backend.generate(turns, self._limits(claim), replace(caller, on_text=say))
+            return self._backend.generate(
+                turns, options_of(claim.payload, self._options), replace(caller, on_text=say)
+            )
         except InferenceError as error:
             if not isinstance(error, Stopping):
-                self._metrics.engine_errors.labels(labels.STABLE, _kind(error)).inc()
+                self._metrics.engine_errors.labels(labels.STABLE, error.kind).inc()
             raise
         finally:
             if first:
@@ -289,9 +328,10 @@ class Worker:
             "answered",
             inbox_id=claim.inbox_id,
             platform=claim.platform,
-            seconds=round(seconds, 3),
+            duration=seconds,
             cached=cached,
             **detail,
+            **said(text),
         )
         cancelled = completion.finish_reason == "cancelled"
         result = labels.CANCELLED if cancelled else labels.ANSWERED
@@ -311,7 +351,10 @@ class Worker:
     def _give_up(self, claim: Claim, reason: str) -> None:
         # A person must never meet silence: the reply says that there is none.
         language = language_of(claim.text, claim.language, claim.hint)
-        self._finished(claim, FAILED(language), remember=False, dead_reason=reason)
+        text = FAILED(language)
+        if claim.trace_id:
+            text += "\n" + REFERENCE(language, short=claim.trace_id[: correlation.SHORT])
+        self._finished(claim, text, remember=False, dead_reason=reason)
         log.error("a message was given up", inbox_id=claim.inbox_id, platform=claim.platform, reason=reason)
         self._done(claim, labels.FAILED)
 
@@ -351,17 +394,7 @@ class Worker:
         )
         return Caller(conversation=str(claim.conversation_id), on_text=live.say)
 
-    def _limits(self, claim: Claim) -> Options:
-        payload, standard = claim.payload, self._options
-        return Options(
-            max_tokens=min(int(payload.get("max_tokens") or standard.max_tokens), standard.max_tokens),
-            temperature=float(payload.get("temperature", standard.temperature)),
-            deadline_seconds=standard.deadline_seconds,
-            top_k=int(payload.get("top_k", standard.top_k)),
-            top_p=float(payload.get("top_p", standard.top_p)),
-            min_p=float(payload.get("min_p", standard.min_p)),
-            repetition_penalty=float(payload.get("repetition_penalty", standard.repetition_penalty)),
-            seed=payload.get("seed"),
-            stop=tuple(payload.get("stop", ())),
-            json_object=bool(payload.get("json_object")),
-        )
+
+def _owner(claim: Claim) -> object:
+    """Return by which name the claim leads others: the API's routes know its message's id alone."""
+    return claim.chat if claim.platform == API else claim.inbox_id

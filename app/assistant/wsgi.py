@@ -27,7 +27,7 @@ def create_app() -> Flask:
     except SettingsError as error:
         print(error, file=sys.stderr)
         sys.exit(BOOT_ERROR)
-    logging.config.dictConfig(log_config(settings.log_level))
+    logging.config.dictConfig(log_config(settings.log_level, text=settings.log_text))
     runtime = Runtime(settings)
     try:
         runtime.migrate()

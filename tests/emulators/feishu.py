@@ -33,6 +33,7 @@ from tests.emulators.feishu_long_connection import LongConnections, add_connecti
 from tests.emulators.feishu_messages import FeishuError, Message, text_of
 from tests.emulators.feishu_routes import add_platform_routes, add_test_routes
 from tests.emulators.feishu_tokens import Tokens
+from tests.emulators.feishu_webhook import Hooks, add_hook_routes
 from tests.emulators.limits import Window
 from tests.emulators.record import Record, Sent
 
@@ -62,6 +63,7 @@ class Feishu:
         self.tokens = Tokens(config, clock)
         self.cards = Cards(clock, config.streaming_seconds)
         self.connections = LongConnections(config)
+        self.hooks = Hooks(self.record, clock)
         self.reset()
 
     def reset(self) -> None:
@@ -70,6 +72,7 @@ class Feishu:
         self.recalled.clear()
         self.chats.clear()
         self.cards.clear()
+        self.hooks.clear()
         self.missing_scopes.clear()
         self._sent: dict[str, tuple[Sent, str]] = {}
         self._accepted: dict[tuple[str, str], tuple[float, dict[str, object]]] = {}
@@ -231,6 +234,7 @@ def make_feishu_app(config: FeishuConfig, clock: Callable[[], float] = time.mono
     add_platform_routes(app, feishu)
     add_test_routes(app, feishu)
     add_connection_routes(app, feishu.connections)
+    add_hook_routes(app, feishu.hooks)
 
     @app.errorhandler(FeishuError)
     def refuse(error: FeishuError) -> ResponseReturnValue:

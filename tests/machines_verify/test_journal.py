@@ -58,3 +58,21 @@ def test_a_flood_of_one_service_is_cut_and_said() -> None:
         return int(on_machine(said)) > 0
 
     assert eventually(is_said, 90)
+
+
+def test_a_file_that_grows_too_fast_is_rotated_before_its_time() -> None:
+    # A copy of the machine's own settings, with a size that the log already has.
+    on_machine(
+        "set -e; cp /etc/logrotate.conf /root/logrotate-of-test.conf; "
+        "grep -qx 'maxsize 100M' /root/logrotate-of-test.conf; "
+        "sed -i 's/^maxsize .*/maxsize 1k/; /^include/d' /root/logrotate-of-test.conf; "
+        "mkdir -p /var/log/rotation-of-test; head -c 5000 /dev/zero > /var/log/rotation-of-test/x.log; "
+        "printf '/var/log/rotation-of-test/x.log {\\n monthly\\n rotate 1\\n}\\n' "
+        ">> /root/logrotate-of-test.conf; "
+        "logrotate --state /root/logrotate-of-test.state /root/logrotate-of-test.conf"
+    )
+    try:
+        assert "x.log.1" in on_machine("ls /var/log/rotation-of-test")
+        assert "OnCalendar=hourly" in on_machine("systemctl cat logrotate.timer")
+    finally:
+        on_machine("rm -rf /root/logrotate-of-test.* /var/log/rotation-of-test")

@@ -16,12 +16,22 @@ from tools.controller.venv import ensure_venv
 CHECKERS = {
     "chromium": "chromium",
     "chromium-driver": "chromedriver",
+    # What the alert relay runs with on a server.
+    "gunicorn": "/usr/bin/gunicorn",
+    "python3-flask": "/usr/lib/python3/dist-packages/flask",
+    "python3-httpx": "/usr/lib/python3/dist-packages/httpx",
+    "python3-prometheus-client": "/usr/lib/python3/dist-packages/prometheus_client",
     "nginx-light": "/usr/sbin/nginx",
     "nmap": "nmap",
     "openssh-client": "ssh",
     "openssh-server": "/usr/sbin/sshd",
     "postgresql": "/usr/lib/postgresql",
+    "prometheus": "promtool",
+    "prometheus-alertmanager": "amtool",
+    "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
+    "prometheus-node-exporter": "prometheus-node-exporter",
     "qemu-user": "qemu-x86_64",
+    "wrk": "wrk",
     **PROGRAMS,
 }
 
@@ -35,7 +45,7 @@ def main() -> int:
         if what == "venv":
             ensure_venv()
         elif what == "checkers":
-            ensure_packages(CHECKERS)
+            ensure_packages(CHECKERS, services=False)
             ensure_second_opinion()
         else:
             ensure_engine()

@@ -10,12 +10,28 @@ from tools.controller.cache import BUILD
 from tools.controller.command import as_root, run
 from tools.controller.failure import StageFailure
 
+# Installs packages whose programs are wanted and whose services are not: meanwhile nothing may be started
+# (/usr/sbin/policy-rc.d, invoke-rc.d(8)), and what the packages enabled for the next boot is disabled again.
+_WITHOUT_SERVICES = r"""
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 0755 "$policy"
+fi
+apt-get install -y --no-install-recommends "$@" || exit
+[ ! -x "$(command -v systemctl)" ] || dpkg -L "$@" |
+    sed -n 's#^\(/usr\)\{0,1\}/lib/systemd/system/\([^/@]*\.\(service\|timer\)\)$#\2#p' |
+    xargs --no-run-if-empty systemctl disable --quiet
+"""
 
-def ensure_packages(programs: Mapping[str, str]) -> None:
+
+def ensure_packages(programs: Mapping[str, str], *, services: bool = True) -> None:
     """Install the packages whose program is not there.
 
     Args:
         programs: Package name -> a program on PATH, or an absolute path, that shows it is installed.
+        services: Let the packages start their services; false leaves them stopped, now and at boot.
 
     Raises:
         StageFailure: No apt on this host, or apt failed.
@@ -36,8 +52,11 @@ def ensure_packages(programs: Mapping[str, str]) -> None:
     remedy = "check this host's /etc/apt sources and its network; then run the same command again"
     environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
     run(as_root([*environment, "apt-get", "update"]), log=log, what="apt-get update", remedy=remedy)
+    install = ["apt-get", "install", "-y", "--no-install-recommends"]
+    if not services:
+        install = ["sh", "-c", _WITHOUT_SERVICES, "install"]
     run(
-        as_root([*environment, "apt-get", "install", "-y", "--no-install-recommends", *missing]),
+        as_root([*environment, *install, *missing]),
         log=log,
         what=f"apt-get install {' '.join(missing)}",
         remedy=remedy,

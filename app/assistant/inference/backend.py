@@ -70,19 +70,27 @@ NOBODY = Caller()
 
 
 class InferenceError(Exception):
-    """An answer could not be made this time; another try may work."""
+    """An answer could not be made this time; another try may work. ``kind`` is its label in the metrics."""
+
+    kind = "engine"
 
 
 class RequestError(InferenceError):
     """This request can never be answered; another try is useless."""
 
+    kind = "request"
+
 
 class Outage(InferenceError):
     """Nothing is wrong with the request: the model cannot be reached, or takes nothing at the moment."""
 
+    kind = "outage"
+
 
 class QueueFull(InferenceError):
     """So many requests wait that this one is not begun; ``retry_after`` is in seconds."""
+
+    kind = "queue_full"
 
     # About one short answer.
     def __init__(self, retry_after: float = 5.0) -> None:

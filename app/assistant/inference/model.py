@@ -220,7 +220,7 @@ def _report(level: int, text: bytes, _data: object) -> None:
     if level == ERROR:
         said = text.decode("utf-8", "replace").strip()
         _reported.append(said)
-        log.error("llama.cpp reports an error", text=said)
+        log.error("llama.cpp reports an error", detail=said)
 
 
 def _why() -> str:

@@ -31,7 +31,17 @@ GOOD, BAD = "good", "bad"
 # What an engine's failure was: a request that no try can answer, a model that is away, too many that wait,
 # and all else.
 ENGINE_ERRORS = ("request", "outage", "queue_full", "engine")
-TABLES = ("conversations", "dead_letters", "drafts", "feedback", "inbox", "messages", "outbox", "ratings")
+TABLES = (
+    "answer_cache_hits",
+    "conversations",
+    "dead_letters",
+    "drafts",
+    "feedback",
+    "inbox",
+    "messages",
+    "outbox",
+    "ratings",
+)
 CODES = ("2xx", "3xx", "4xx", "5xx")
 # Not one of the above: a fault of this program, and never more than this one value.
 OTHER = "other"

@@ -16,7 +16,8 @@ class Claim:
     """One message that this process alone may answer while its lease holds.
 
     ``language`` is what was chosen for the conversation, ``hint`` what the platform knows of the person's.
-    ``age`` is how long it had waited when it was claimed, in seconds.
+    ``age`` is how long it had waited when it was claimed, in seconds. ``trace_id`` is
+    its correlation id.
     """
 
     inbox_id: int
@@ -35,6 +36,7 @@ class Claim:
     forgotten_turn: int = 0
     received_at: float = 0.0
     age: float = 0.0
+    trace_id: str = ""
     claimed_at: float = field(default_factory=time.monotonic)
 
     @property

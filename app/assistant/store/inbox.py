@@ -1,7 +1,7 @@
 """The inbox: what was received, claimed under a lease, finished together with its reply."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Select, delete, func, select, update
@@ -29,6 +29,7 @@ from assistant.store.models import (
 from assistant.store.together import Together
 from assistant.store.unreadable import UnreadableRow, put_off
 
+RELEASED_TOGETHER = 100
 # A message, and with it how far its stream was read.
 Arrived = tuple[Incoming, tuple[str, int] | None]
 
@@ -100,6 +101,7 @@ class Inbox:
             finished_at=None if state == PENDING else now,
             sender=message.sender,
             language=message.language,
+            trace_id=message.trace_id,
         )
         session.add(row)
         session.flush()
@@ -189,6 +191,7 @@ class Inbox:
             forgotten_turn=conversation.forgotten_turn,
             received_at=row.received_at,
             age=now - row.received_at,
+            trace_id=row.trace_id,
         )
 
     def heartbeat(self, claim: Claim) -> bool:
@@ -290,6 +293,7 @@ class Inbox:
                     idempotency_key=draft.idempotency_key if draft else secrets.token_hex(16),
                     available_at=now,
                     created_at=now,
+                    trace_id=claim.trace_id,
                 )
             )
             if dead_reason:
@@ -324,6 +328,17 @@ class Inbox:
             row.attempts -= 1
             row.available_at = now + delay
             row.kind = (kind or claim.kind).value
+
+    def release(self, numbers: Sequence[int]) -> None:
+        """Let the messages ``numbers``, as far as they wait, be taken now: what they waited for is there."""
+        for start in range(0, len(numbers), RELEASED_TOGETHER):
+            some = numbers[start : start + RELEASED_TOGETHER]
+            with self._database.write() as session:
+                session.execute(
+                    update(InboxRow)
+                    .where(InboxRow.id.in_(some), InboxRow.state == PENDING)
+                    .values(available_at=self._database.now(session))
+                )
 
     def is_kept(self, number: int) -> bool:
         """Whether the message ``number`` is there with its text: nobody has had it deleted."""

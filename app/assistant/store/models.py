@@ -70,6 +70,8 @@ class InboxRow(Base):
     sender: Mapped[str] = mapped_column(String(255), default="")
     # What the platform knows of the person's language: en, zh or nothing.
     language: Mapped[str] = mapped_column(String(8), default="")
+    # The correlation id of what the log says about it.
+    trace_id: Mapped[str] = mapped_column(String(32), default="")
 
 
 class OutboxRow(Base):
@@ -103,6 +105,8 @@ class OutboxRow(Base):
     lease_until: Mapped[float] = mapped_column(Float, default=0.0)
     created_at: Mapped[float] = mapped_column(Float)
     sent_at: Mapped[float | None] = mapped_column(Float)
+    # The message's.
+    trace_id: Mapped[str] = mapped_column(String(32), default="")
 
 
 class HistoryRow(Base):
@@ -169,6 +173,28 @@ class Switch(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     changed_at: Mapped[float] = mapped_column(Float)
+
+
+class CachedHits(Base):
+    """How often the answer to a message was given to API calls that leave no message themselves."""
+
+    __tablename__ = "answer_cache_hits"
+
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inbox.id"), primary_key=True, autoincrement=False)
+    hits: Mapped[int] = mapped_column(BigInteger)
+
+
+class PinnedAnswer(Base):
+    """An operator's answer to a question, made by command; the words are the operator's, nobody else's."""
+
+    __tablename__ = "pinned_answers"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    question: Mapped[str] = mapped_column(Text)
+    # en, zh, or empty for any.
+    language: Mapped[str] = mapped_column(String(8), default="")
+    answer: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[float] = mapped_column(Float)
 
 
 class ModelLoad(Base):

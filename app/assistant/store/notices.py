@@ -102,6 +102,7 @@ class Notices:
                         idempotency_key=secrets.token_hex(16),
                         available_at=now,
                         created_at=now,
+                        trace_id=row.trace_id,
                     )
                 )
         except IntegrityError:

@@ -42,6 +42,7 @@ class Delivery:
     which a person may rate it, 0 if there is nothing to rate. ``language`` is en, zh or empty. ``arm`` names
     the model that an answer is by, and is empty for all else; ``cached`` says that the answer was known
     before. ``age`` is how many seconds before the claim, at ``claimed_at``, the message was received.
+    ``trace_id`` is the message's correlation id.
     """
 
     outbox_id: int
@@ -56,6 +57,7 @@ class Delivery:
     draft: str = ""
     rateable: int = 0
     language: str = ""
+    trace_id: str = ""
     arm: str = ""
     cached: bool = False
     age: float = 0.0
@@ -143,6 +145,7 @@ class Outbox:
             draft=draft.reference if draft else "",
             rateable=row.inbox_id if row.detail.get(RATEABLE) else 0,
             language=str(row.detail.get(LANGUAGE, "")),
+            trace_id=row.trace_id,
             arm=arm,
             cached=bool(row.detail.get(CACHED)),
             age=now - session.execute(came).scalar_one() if arm else 0.0,

@@ -22,6 +22,7 @@ from assistant.store.models import (
     FORGOTTEN,
     PENDING,
     REPLY,
+    CachedHits,
     Conversation,
     DeadLetter,
     Draft,
@@ -246,6 +247,7 @@ def _remove(session: Session, ids: Sequence[int], now: float) -> dict[str, int]:
         "messages": _count(session, delete(HistoryRow).where(HistoryRow.inbox_id.in_(ids))),
         "ratings": _count(session, delete(RatingRow).where(RatingRow.inbox_id.in_(ids))),
         "feedback": _count(session, delete(Feedback).where(Feedback.inbox_id.in_(ids))),
+        "answer_cache_hits": _count(session, delete(CachedHits).where(CachedHits.inbox_id.in_(ids))),
         "drafts": _count(session, delete(Draft).where(Draft.inbox_id.in_(ids))),
         "outbox": _count(session, delete(OutboxRow).where(OutboxRow.inbox_id.in_(ids))),
     }

@@ -27,6 +27,11 @@ def _answer(status: int, code: str, message: str) -> Response:
     return response
 
 
+def _route() -> str:
+    """Return the path without what stands in it: its variable parts may be somebody's."""
+    return request.url_rule.rule if request.url_rule is not None else ""
+
+
 def install(app: Flask) -> None:
     """Make ``app`` answer all errors as JSON and log them."""
 
@@ -49,7 +54,7 @@ def install(app: Flask) -> None:
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
         del error
-        log.exception("fault while answering a request", endpoint=request.endpoint or "")
+        log.exception("fault while answering a request", method=request.method, route=_route())
         return _answer(500, "internal_error", "Internal Server Error")
 
     @app.after_request
@@ -59,6 +64,7 @@ def install(app: Flask) -> None:
                 "request refused",
                 status=response.status_code,
                 code=g.get("refusal", ""),
-                endpoint=request.endpoint or "",
+                method=request.method,
+                route=_route(),
             )
         return response

@@ -7,10 +7,16 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from assistant.metrics import Metrics
 from assistant.web import counting, errors
+from assistant.web.proxy import FromProxy, Networks
 
 
-def make_app(blueprints: Iterable[Blueprint], metrics: Metrics, max_body_bytes: int) -> Flask:
-    """Return the application with ``blueprints``; bodies above ``max_body_bytes`` are refused with 413."""
+def make_app(
+    blueprints: Iterable[Blueprint], metrics: Metrics, max_body_bytes: int, proxies: Networks
+) -> Flask:
+    """Return the application with ``blueprints``; bodies above ``max_body_bytes`` are refused with 413.
+
+    What the proxy says about a request is believed if it comes from an address in ``proxies``.
+    """
     # No static folder: the web chat serves its own files.
     app = Flask("assistant", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
@@ -26,6 +32,6 @@ def make_app(blueprints: Iterable[Blueprint], metrics: Metrics, max_body_bytes: 
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         return response
 
-    # One proxy stands before this, and only it can reach the port: it knows whether the browser speaks TLS.
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]  # Flask's own recipe
+    # One proxy stands before this: it knows whether the browser speaks TLS.
+    app.wsgi_app = FromProxy(ProxyFix(app.wsgi_app, x_for=1, x_proto=1), proxies)  # type: ignore[method-assign]  # Flask's own recipe
     return app

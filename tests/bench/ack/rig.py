@@ -100,13 +100,16 @@ def prefer(process: int, priority: int) -> bool:
 
 
 @contextmanager
-def assembled(folder: Path, configuration: str, queued: list[str]) -> Iterator[Rig]:
+def assembled(
+    folder: Path, configuration: str, queued: list[str], more: dict[str, str] | None = None
+) -> Iterator[Rig]:
     """Start everything afresh, with ``queued`` messages in the inbox that wait for the model.
 
     Args:
         folder: an empty one, for the database, the logs and the certificate.
         configuration: nginx's, see ``nginx_configuration``.
         queued: the texts of messages that were received before.
+        more: settings of the app beside its own here.
 
     Raises:
         StageFailure: a part did not start; the text holds its log.
@@ -118,10 +121,10 @@ def assembled(folder: Path, configuration: str, queued: list[str]) -> Iterator[R
         place.mkdir()
         url = f"sqlite:///{place}/assistant.db"
         _queue(url, queued)
-        assistant = Assistant(place, DEMO_MODEL, url, {**SETTINGS, **settings})
+        assistant = Assistant(place, DEMO_MODEL, url, {**SETTINGS, **settings, **(more or {})})
         # Its own settings, without what the tests put in between.
         assistant.conf = ROOT / "app" / "gunicorn.conf.py"
-        https = held.enter_context(_nginx(folder, configuration, assistant.port))
+        https = held.enter_context(nginx_running(folder, configuration, assistant.port))
         _start(assistant)
         held.callback(assistant.stop)
         trust = ssl.create_default_context(cafile=str(folder / "server.crt"))
@@ -191,7 +194,7 @@ def _platforms(folder: Path) -> Iterator[tuple[str, str]]:
 def nginx_configuration(folder: Path) -> str:
     """Return the role's own configuration with its own defaults; ``folder`` is for Ansible's files.
 
-    What a test machine must have otherwise (ports, paths) is put in by ``_nginx``.
+    What a test machine must have otherwise (ports, paths) is put in by ``nginx_running``.
     """
     values = {
         "proxy_domain": DOMAIN,
@@ -205,7 +208,8 @@ def nginx_configuration(folder: Path) -> str:
 
 
 @contextmanager
-def _nginx(folder: Path, configuration: str, app_port: int) -> Iterator[int]:
+def nginx_running(folder: Path, configuration: str, app_port: int) -> Iterator[int]:
+    """Run nginx before the app on ``app_port``; yields its TLS port (its certificate is ``server.crt``)."""
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     command += ["-keyout", str(folder / "server.key"), "-out", str(folder / "server.crt")]
     command += ["-subj", f"/CN={DOMAIN}", "-addext", f"subjectAltName=DNS:{DOMAIN}"]

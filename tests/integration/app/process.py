@@ -65,6 +65,13 @@ def until(what: str, condition: Callable[[], T], seconds: float = 60) -> T:
     raise AssertionError(f"{what}: did not happen within {seconds} s")
 
 
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Assistant:
     """One installation: settings, secrets, a database, and the process while it runs."""
 
@@ -75,9 +82,7 @@ class Assistant:
         secrets.mkdir()
         for name, value in SECRETS.items():
             (secrets / name).write_text(value + "\n")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
             "PATH": os.environ["PATH"],

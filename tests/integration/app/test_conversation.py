@@ -191,7 +191,7 @@ def test_log_is_json_and_holds_nothing_personal(assistant: Assistant, platforms:
     assert reply[:12] not in log
     for line in log.splitlines():
         if not line.startswith("load_backend:"):  # ggml's own
-            assert {"time", "level", "event"} <= json.loads(line).keys()
+            assert {"@timestamp", "log.level", "message"} <= json.loads(line).keys()
 
 
 def test_polling_reads_each_update_once(make_assistant: Maker, platforms: Platforms) -> None:
@@ -214,4 +214,8 @@ def test_polling_reads_each_update_once(make_assistant: Maker, platforms: Platfo
     httpx.post(f"{platforms.telegram}/_update", json=update, trust_env=False).raise_for_status()
     sent = platforms.wait_for(platforms.telegram, 3)
     assert [str(s["reply_to"]) for s in sent] == ["1", "2", "3"]
+    metrics = polling.get("/metrics").text
+    for outcome in ("accepted", "rejected"):
+        assert f'assistant_requests_total{{channel="telegram",outcome="{outcome}"}} 1.0' in metrics
+    assert 'assistant_ack_seconds_count{channel="telegram"} 1.0' in metrics
     polling.stop()

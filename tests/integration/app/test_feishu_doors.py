@@ -97,7 +97,8 @@ def test_plain_event_without_the_token(keyless: Assistant, platforms: Platforms)
     # A key was set on the console afterwards: said, not passed over.
     assert post(keyless, sealed(platforms.feishu_event("x"), KEY)) == (400, "encrypted")
     logged = [json.loads(line) for line in keyless.log().splitlines() if '"request refused"' in line]
-    assert (logged[-1]["status"], logged[-1]["code"]) == (400, "encrypted")
+    last = logged[-1]
+    assert (last["http"]["response"]["status_code"], last["error"]["code"]) == (400, "encrypted")
     assert keyless.count("inbox") == before
 
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tests.emulators.model_server import ModelServer, Trouble, make_model_app
 from tests.emulators.server import Server
 from tests.emulators.telegram_client import SECRET_HEADER, TelegramUser, message_update
 from tests.integration.app.conftest import Maker, Platforms
-from tests.integration.app.process import SECRETS, Assistant, until
+from tests.integration.app.process import APP, SECRETS, Assistant, until
 from tests.integration.app.test_waiting import with_model_server
 
 API = {"Authorization": f"Bearer {SECRETS['api_token']}"}
@@ -36,6 +37,9 @@ class Scrape:
             for sample in family.samples
         }
 
+    def has(self, *names: str) -> bool:
+        return set(names) <= {name for name, _ in self.values}
+
     def __call__(self, name: str, **labels: str) -> float:
         return self.values.get((name, tuple(sorted(labels.items()))), 0.0)
 
@@ -45,6 +49,8 @@ def observed(make_assistant: Maker, platforms: Platforms) -> Assistant:
     """An assistant with all channels and the answer cache."""
     made = make_assistant({**platforms.settings(), "ASSISTANT_ANSWER_CACHE_SECONDS": "3600"})
     made.start()
+    # All series are there once the database was read and the load is counted.
+    until("it is warm", lambda: Scrape(made).has("assistant_dead_letters", "assistant_model_loads_total"))
     return made
 
 
@@ -219,9 +225,9 @@ def test_failures_of_a_model_elsewhere(remote: tuple[Assistant, ModelServer]) ->
 
 
 def test_a_process_that_dies_while_it_loads_is_a_failed_load(
-    make_assistant: Maker, platforms: Platforms
+    make_assistant: Maker, platforms: Platforms, any_database: str
 ) -> None:
-    assistant = make_assistant(platforms.settings())
+    assistant = make_assistant(platforms.settings(), any_database)
     assistant.frozen.touch()
     assistant.start(wait=False)
     until("the load begins", lambda: _attempts(assistant) == [("loading", "")])
@@ -239,6 +245,44 @@ def test_a_process_that_dies_while_it_loads_is_a_failed_load(
         )
     assert _attempts(assistant) == [("failure", DIED), ("success", "")]
     assert assistant.stop() == 0
+
+
+def status(assistant: Assistant, *arguments: str) -> subprocess.CompletedProcess[str]:
+    url = f"{assistant.url}/metrics"
+    command = [sys.executable, "-m", "assistant", "status", "--url", url, *arguments]
+    return subprocess.run(
+        command, env=assistant.environment, cwd=APP, capture_output=True, text=True, check=False
+    )
+
+
+def test_status_is_one_screen(remote: tuple[Assistant, ModelServer]) -> None:
+    assistant, state = remote
+    until("it is warm", lambda: Scrape(assistant).has("assistant_dead_letters"))
+    assert ask_api(assistant) == 200
+    shown = status(assistant)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "READY" in shown.stdout
+    assert "accepted 1" in shown.stdout
+    assert "ATTENTION" not in shown.stdout
+    assert len(shown.stdout.splitlines()) <= 24
+    assert max(map(len, shown.stdout.splitlines())) <= 100
+    state.fail(*[Trouble(status=400) for _ in range(20)])
+    assert ask_api(assistant) == 503
+    until("it is a dead letter", lambda: Scrape(assistant)("assistant_dead_letters") == 1)
+    shown = status(assistant, "--json")
+    assert shown.returncode == 1
+    found = json.loads(shown.stdout)
+    assert (found["dead_letters"], found["messages"]["failed"], found["model"]) == (1, 1, "first-model")
+    assert "1 given up" in found["problems"][0]
+
+
+def test_status_of_nothing(make_assistant: Maker) -> None:
+    assistant = make_assistant({})
+    for arguments in ([], ["--json"]):
+        shown = status(assistant, *arguments)
+        assert shown.returncode == 2
+        assert "does the container run?" in shown.stdout + shown.stderr
+        assert "Traceback" not in shown.stderr
 
 
 def _attempts(assistant: Assistant) -> list[tuple[str, str]]:

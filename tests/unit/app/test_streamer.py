@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from assistant import correlation
 from assistant.channels.base import Part, PermanentError, TransientError
 from assistant.live import Live, LiveAnswer
 from assistant.messages import Incoming
@@ -232,3 +233,21 @@ def test_live_answer_can_be_waited_for(stage: Stage) -> None:
     threading.Timer(0.05, stage.live.end, (stage.number,)).start()
     assert answer.wait(5, 10).ended
     assert stage.live.of(stage.number) is None
+
+
+def test_a_draft_is_shown_under_the_id_of_its_message(stage: Stage) -> None:
+    found: list[str] = []
+
+    class Asking(Channel):
+        def open_draft(self, part: Part) -> str:
+            found.append(correlation.current())
+            return super().open_draft(part)
+
+    stage.channel = Asking()
+    stage.streamer = stage.new_streamer()
+    with correlation.following("a" * 32):
+        answer = stage.begin()
+    answer.say("A long enough beginning")
+    with correlation.following(""):
+        stage.step()
+    assert found == ["a" * 32]

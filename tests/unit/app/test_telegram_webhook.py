@@ -22,7 +22,7 @@ class Door:
         self.messages: list[Incoming] = []
         self.clicks: list[Click] = []
         routes = blueprint(Intake(self._accept), "/hook", "s", lambda: self.name, self.clicks.append)
-        self.client: FlaskClient = make_app([routes], Metrics(), 100_000).test_client()
+        self.client: FlaskClient = make_app([routes], Metrics(), 100_000, ()).test_client()
 
     def _accept(self, message: Incoming) -> int:
         self.messages.append(message)

@@ -158,10 +158,11 @@ def variable_problems(root: Path, document: Path) -> list[str]:
     roles = role_directories(root)
     known = {name for role in roles for name in specification(role)}
     known |= {f"{role.name}_{part}" for role in roles for part in ("install", "configure", "run")}  # tags
-    vault = root / "inventory/example/group_vars/assistant/vault.yml"
-    known |= set(load_yaml(vault)) if vault.is_file() else set()
+    for vault in root.glob("inventory/example/group_vars/*/vault.yml"):
+        known |= set(load_yaml(vault))
     for path in (root / "app").rglob("*.py"):
-        known |= set(re.findall(r'"(assistant_[a-z0-9_]+)"', text_of(path) or ""))  # names of metrics
+        # Names of metrics.
+        known |= set(re.findall(r'"((?:assistant|alert_relay)_[a-z0-9_]+)"', text_of(path) or ""))
     known.add("vault_x")  # the documents' stand-in for any secret
     prefixes = "|".join(sorted(role.name for role in roles))
     pattern = re.compile(rf"(?<![\w/.-])(?:(?:{prefixes}|vault)_[a-z0-9_]+)(?![\w*./(-])")

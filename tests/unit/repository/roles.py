@@ -9,7 +9,7 @@ from tests.unit.repository.project import load_yaml, text_of
 
 TASK_FILES = ("main", "validate", "install", "configure", "service", "uninstall")
 # Roles that do nothing by themselves: other roles call these task files of theirs.
-CALLED_ROLES = {"guard": ("arm", "prove", "rollback")}
+CALLED_ROLES = {"guard": ("arm", "prove", "rollback"), "daemon": ("validate", "install", "uninstall")}
 OTHER_FILES = ("README.md", "meta/main.yml", "meta/argument_specs.yml", "defaults/main.yml")
 
 # The types of an argument specification that a YAML value can be checked against:

@@ -15,7 +15,7 @@ _SECRET_NAME = re.compile(
 )
 _WHOLE_REFERENCE = re.compile(r"^\{\{ vault_[a-z0-9_]+ \}\}$")
 _PASSWORD_IN_URL = re.compile(r"://[^/\s:@{]*:[^/\s@{]+@")
-_EXAMPLE_VAULT = Path("inventory/example/group_vars/assistant/vault.yml")
+_EXAMPLE_VAULTS = "inventory/example/group_vars/*/vault.yml"
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -54,14 +54,14 @@ def literal_problems(root: Path) -> list[str]:
 
 def vault_problems(root: Path) -> list[str]:
     """Return the vaulted variables that the example vault lacks, or lists for nothing."""
-    listed = set(load_yaml(root / _EXAMPLE_VAULT))
+    listed = {name for path in root.glob(_EXAMPLE_VAULTS) for name in load_yaml(path)}
     wired = _mentions(root, "inventory")
     mentioned = _mentions(root, "roles") | _mentions(root, "playbooks") | wired
     lacking = sorted(mentioned.keys() - listed)
     unused = sorted(listed - wired.keys())
     return [
-        *(f"{_EXAMPLE_VAULT}: lacks {name}, which {mentioned[name]} names" for name in lacking),
-        *(f"{_EXAMPLE_VAULT}: lists {name}, which no inventory uses" for name in unused),
+        *(f"{_EXAMPLE_VAULTS}: lacks {name}, which {mentioned[name]} names" for name in lacking),
+        *(f"{_EXAMPLE_VAULTS}: lists {name}, which no inventory uses" for name in unused),
     ]
 
 

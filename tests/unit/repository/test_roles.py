@@ -15,6 +15,8 @@ from tests.unit.repository.roles import (
 )
 
 EXPECTED_ROLES = {
+    "alert_relay",
+    "alertmanager",
     "base",
     "guard",
     "ssh",
@@ -29,6 +31,11 @@ EXPECTED_ROLES = {
     "model",
     "assistant",
     "proxy",
+    "daemon",
+    "node_exporter",
+    "blackbox_exporter",
+    "prometheus",
+    "grafana",
 }
 
 

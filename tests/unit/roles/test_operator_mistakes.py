@@ -106,6 +106,26 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         {"assistant_answer_cache_seconds": 2592000},
         ["assistant_answer_cache_seconds", "604800", "3600", MAIN],
     ),
+    "no room for answers": (
+        "assistant",
+        {"assistant_answer_cache_bytes": 1000},
+        ["assistant_answer_cache_bytes (1000)", "65536", "16777216", MAIN],
+    ),
+    "cached answers for some API calls": (
+        "assistant",
+        {"assistant_answer_cache_api": "some"},
+        ["assistant_answer_cache_api", "off, deterministic or all", MAIN],
+    ),
+    "a pinned answer without words": (
+        "assistant",
+        {"assistant_pinned_answers": [{"questions": ["q"], "answer": "a"}, {"questions": ["r"]}]},
+        ["assistant_pinned_answers", "entry 2", "no answer", "answer_en", MAIN],
+    ),
+    "a question that is pinned twice": (
+        "assistant",
+        {"assistant_pinned_answers": [{"questions": ["Hello", "hello!"], "answer": "a"}]},
+        ["assistant_pinned_answers", "'hello!'", "entry 1", "remove one", MAIN],
+    ),
     "a negative limit": (
         "assistant",
         {"assistant_messages_per_minute": -1},

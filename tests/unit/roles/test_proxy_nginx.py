@@ -10,6 +10,7 @@ import pytest
 from tests.unit.roles.playbook import render
 
 DOMAIN = {"proxy_domain": "assistant.example.org", "proxy_tls_mode": "self_signed"}
+WITH_GRAFANA = {**DOMAIN, "proxy_grafana_upstream": "127.0.0.1:3000"}
 CHANGED_KNOBS = {
     **DOMAIN,
     "proxy_subject_alt_names": ["203.0.113.7", "2001:db8::7", "www.example.org"],
@@ -20,6 +21,8 @@ CHANGED_KNOBS = {
     "proxy_telegram_webhook_path": "/telegram/other",
     "proxy_upstream": "127.0.0.1:9000",
     "proxy_rate_chat": "30r/m",
+    "proxy_metrics_port": 9101,
+    "proxy_metrics_allowed": ["203.0.113.8", "2001:db8::8"],
 }
 
 
@@ -87,8 +90,20 @@ def test_changed_knobs_arrive(changed: str) -> None:
     assert "server 127.0.0.1:9000;" in changed
 
 
+def test_metrics_are_for_the_monitoring_host_alone_and_only_where_asked_for(plain: str, changed: str) -> None:
+    assert "metrics" not in plain.replace("readiness and metrics are not", "")
+    server = changed[changed.index("listen 9101 default_server") :]
+    assert re.findall(r"(allow|deny) (.+);", server) == [
+        ("allow", "203.0.113.8"),
+        ("allow", "2001:db8::8"),
+        ("deny", "all"),
+    ]
+    passed = {path for path, body in locations(server).items() if "proxy_pass" in body}
+    assert passed == {"= /metrics"}
+
+
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed on this controller")
-@pytest.mark.parametrize("knobs", [DOMAIN, CHANGED_KNOBS], ids=["plain", "changed"])
+@pytest.mark.parametrize("knobs", [DOMAIN, CHANGED_KNOBS, WITH_GRAFANA], ids=["plain", "changed", "grafana"])
 def test_nginx_takes_it(tmp_path: Path, knobs: dict[str, object]) -> None:
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     command += [
@@ -110,3 +125,37 @@ def test_nginx_takes_it(tmp_path: Path, knobs: dict[str, object]) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def with_grafana(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return locations(render(tmp_path_factory.mktemp("grafana"), "proxy", "nginx.conf.j2", WITH_GRAFANA))
+
+
+def test_grafana_is_passed_on_only_where_it_is_named(plain: str, with_grafana: dict[str, str]) -> None:
+    assert "grafana" not in plain
+    for path in ("/grafana/", "= /grafana/login"):
+        # The path stays as it is: Grafana serves from the same one.
+        assert "proxy_pass http://127.0.0.1:3000;" in with_grafana[path]
+        assert "limit_req" in with_grafana[path]
+    assert "zone=grafana_login" in with_grafana["= /grafana/login"]
+    assert "return 404;" in with_grafana["= /grafana/metrics"]
+
+
+def test_grafana_keeps_the_security_headers_and_its_own_policy(with_grafana: dict[str, str]) -> None:
+    for path in ("/grafana/", "= /grafana/login"):
+        for header in ("Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options"):
+            assert f"add_header {header} " in with_grafana[path]
+            assert f"proxy_hide_header {header};" in with_grafana[path]
+        assert "Content-Security-Policy" not in with_grafana[path]
+
+
+def test_grafana_can_hold_a_web_socket_and_is_told_the_client(with_grafana: dict[str, str]) -> None:
+    body = with_grafana["/grafana/"]
+    for name, value in (
+        ("Upgrade", "$http_upgrade"),
+        ("Connection", "$grafana_connection"),
+        ("Host", "$http_host"),
+        ("X-Forwarded-For", "$remote_addr"),
+    ):
+        assert f"proxy_set_header {name} {value};" in body

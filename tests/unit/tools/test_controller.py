@@ -68,6 +68,34 @@ def test_packages_that_are_there_ask_nothing_of_apt(monkeypatch: pytest.MonkeyPa
     packages.ensure_packages({"python3": sys.executable})
 
 
+@pytest.mark.parametrize("policy", [False, True], ids=["no policy", "a policy of its own"])
+def test_packages_without_services_start_nothing_now_and_at_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: bool
+) -> None:
+    file = tmp_path / "policy-rc.d"
+    if policy:
+        file.write_text("its own\n")
+    said = tmp_path / "said"
+    for program, body in {
+        "apt-get": f'[ "$1" = update ] || {{ cat "{file}"; echo "$@"; }} >>"{said}"',
+        "dpkg": "printf '%s\\n' /lib/systemd/system/one.service /usr/lib/systemd/system/two.timer "
+        "/lib/systemd/system/three@.service /usr/bin/one",
+        "systemctl": f'echo "systemctl $@" >>"{said}"',
+    }.items():
+        (tmp_path / program).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(packages, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(packages, "as_root", list)
+    script = packages._WITHOUT_SERVICES.replace("/usr/sbin/policy-rc.d", str(file))
+    monkeypatch.setattr(packages, "_WITHOUT_SERVICES", script)
+    packages.ensure_packages({"one": "no-such-program-here"}, services=False)
+    forbidden = "its own" if policy else "#!/bin/sh\nexit 101"
+    install = "install -y --no-install-recommends one"
+    assert said.read_text() == f"{forbidden}\n{install}\nsystemctl disable --quiet one.service two.timer\n"
+    assert file.exists() is policy
+
+
 def test_only_the_pid_file_of_a_dead_engine_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

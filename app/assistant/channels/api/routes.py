@@ -11,12 +11,13 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from assistant.channels.api import PLATFORM, shapes
+from assistant.channels.api.known import HEADER, Begun, Recall, wish
 from assistant.channels.api.requests import InvalidRequestError, read_request
 from assistant.channels.base import Intake
 from assistant.messages import Incoming
 from assistant.metrics.arrivals import acknowledged
 from assistant.progress import Progress, Watch
-from assistant.store.outbox import Reply
+from assistant.store.outbox import CACHED, Reply
 from assistant.web.connection import is_closed
 from assistant.web.errors import Refused
 from assistant.web.limits import json_object
@@ -26,6 +27,7 @@ LOOK_SECONDS = 0.5
 # nginx passes an event stream on piece by piece only if it is told so (nginx.org, ngx_http_proxy_module).
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 TIMEOUT = ("the model did not answer in time", "server_error", None, "timeout")
+FULL = ("too many requests are waiting; try again later", "rate_limit_error")
 FAILED = ("the model could not answer this request", "server_error")
 
 
@@ -50,6 +52,7 @@ def blueprint(
     model: str,
     deadline_seconds: float,
     limit: int,
+    recall: Recall,
     answered: Callable[[Reply, float], None],
 ) -> Blueprint:
     """Return the blueprint.
@@ -62,6 +65,7 @@ def blueprint(
         model: the model's name.
         deadline_seconds: how long a call waits for its answer.
         limit: how many calls may wait at once; more get 429.
+        recall: knows answers that need neither inbox nor model.
         answered: is told of each answer that was handed over, and after how many seconds.
     """
     routes = Blueprint("api", __name__, url_prefix="/v1")
@@ -94,26 +98,34 @@ def blueprint(
             wanted = read_request(body)
         except InvalidRequestError as error:
             return _error(400, error.message, "invalid_request_error", error.parameter, "invalid_value")
-        if not slots.acquire(blocking=False):
-            return _error(
-                429,
-                "too many requests are waiting; try again later",
-                "rate_limit_error",
-                code="rate_limit_exceeded",
-            )
+        if choice := wish(request):
+            wanted.payload["cache"] = choice
         with ExitStack() as held:
-            held.callback(slots.release)
             number = secrets.token_hex(16)
-            watch = held.enter_context(progress.watching(number))
             form = shapes.Shapes(number, model, usage_in_chunks=wanted.include_usage)
+            begun = held.enter_context(recall.begin(number, wanted.payload))
+            if begun.state in {"hit", "pinned"}:
+                reply = _known(begun)
+                answered(reply, time.monotonic() - came)
+                return _known_response(form, reply, begun, stream=wanted.stream)
+            if begun.state == "late":
+                return _error(504, *TIMEOUT)
+            if begun.state == "busy" or not slots.acquire(blocking=False):
+                return _error(429, *FULL, code="rate_limit_exceeded")
+            held.callback(slots.release)
+            watch = held.enter_context(progress.watching(number))
             inbox_id = _send(number, wanted.payload)
             acknowledged()
             items = _follow(inbox_id, watch, request.environ, came)
             if not wanted.stream:
-                return _whole(form, items)
-            response = Response(_stream(form, items), mimetype="text/event-stream", headers=STREAM_HEADERS)
-            # Also runs when the caller goes away before the first piece.
-            response.call_on_close(held.pop_all().close)
+                response = _whole(form, items)
+            else:
+                response = Response(
+                    _stream(form, items), mimetype="text/event-stream", headers=STREAM_HEADERS
+                )
+                # Also runs when the caller goes away before the first piece.
+                response.call_on_close(held.pop_all().close)
+            response.headers[HEADER] = begun.state
             return response
 
     def _send(number: str, payload: dict[str, Any]) -> int | None:
@@ -137,6 +149,22 @@ def blueprint(
                 return
 
     return routes
+
+
+def _known(begun: Begun) -> Reply:
+    # No tokens were read or written for it.
+    detail = {"prompt_tokens": 0, "completion_tokens": 0, "finish_reason": begun.finish_reason, CACHED: True}
+    return Reply(begun.text, detail, failed=False)
+
+
+def _known_response(form: shapes.Shapes, reply: Reply, begun: Begun, *, stream: bool) -> Response:
+    if stream:
+        text = form.beginning() + form.piece(reply.text) + form.end(reply)
+        response = Response(text, mimetype="text/event-stream", headers=STREAM_HEADERS)
+    else:
+        response = jsonify(form.whole(reply))
+    response.headers[HEADER] = begun.state
+    return response
 
 
 def _whole(form: shapes.Shapes, items: Iterator[str | Reply]) -> Response:

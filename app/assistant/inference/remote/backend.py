@@ -93,6 +93,11 @@ class RemoteBackend:
         return self._thread.is_alive() and self._probe.well and self._breaker.state is not State.OPEN
 
     @property
+    def model(self) -> str:
+        """The model's name there; empty before the endpoint has listed one."""
+        return self._probe.name
+
+    @property
     def usage(self) -> Usage:
         """How many answers are asked for at the moment; the cache is the endpoint's."""
         return Usage(min(len(self._running), self._parallel), self._parallel)

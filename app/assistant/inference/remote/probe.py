@@ -25,6 +25,11 @@ class Probe:
         self._said = ""
         self.well = False
 
+    @property
+    def name(self) -> str:
+        """The model's name as far as it is known; empty before the endpoint has listed one."""
+        return self._model
+
     async def run(self, endpoint: Endpoint) -> None:
         """Look for ever."""
         while True:

@@ -104,7 +104,7 @@ class Target:
         # The log names a fault's places instead of printing a traceback, in which texts could stand.
         for mark in ("Traceback", '"trace":'):
             assert mark not in log, log[max(0, log.index(mark) - 500) :][:3000]
-        assert '"level": "critical"' not in log
+        assert '"log.level":"critical"' not in log
         new = self.assistant.count("inbox") - self._kept
         assert new <= self._may_be_kept, f"{new} rows, {self._may_be_kept} messages with a right to one"
 

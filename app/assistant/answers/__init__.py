@@ -1,0 +1,1 @@
+"""Answers that are there without the model: pinned ones, and those that were given before."""

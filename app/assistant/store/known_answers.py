@@ -1,0 +1,94 @@
+"""What is kept of known answers: the operators' pins, and how often API calls got an answer.
+
+The cache itself is in memory alone. An operator's command reaches the services that share the database by two
+counters, which each service looks at now and then.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select, update
+
+from assistant.store.database import Database
+from assistant.store.models import FORGOTTEN, CachedHits, Cursor, InboxRow, PinnedAnswer
+
+# Counters: how often the cache was cleared, and how often the pins were changed.
+CLEARED, CHANGED = "answer_cache_cleared", "pinned_answers_changed"
+
+
+@dataclass(frozen=True)
+class PinRow:
+    """A pin; ``language`` is en, zh or empty for any, ``created_at`` in seconds since 1970."""
+
+    number: int
+    question: str
+    language: str
+    answer: str
+    created_at: float
+
+
+class KnownAnswers:
+    """Each change is committed at once."""
+
+    def __init__(self, database: Database) -> None:
+        """Use ``database``."""
+        self._database = database
+
+    def counters(self) -> tuple[int, int]:
+        """Return how often the cache was cleared, and how often the pins were changed."""
+        with self._database.read() as session:
+            rows = session.execute(
+                select(Cursor.name, Cursor.value).where(Cursor.name.in_((CLEARED, CHANGED)))
+            )
+            found = {name: value for name, value in rows}
+        return found.get(CLEARED, 0), found.get(CHANGED, 0)
+
+    def clear(self) -> None:
+        """Make every service forget its cached answers."""
+        self._count(CLEARED)
+
+    def pins(self) -> list[PinRow]:
+        """Return all pins, oldest first."""
+        with self._database.read() as session:
+            rows = session.execute(select(PinnedAnswer).order_by(PinnedAnswer.id)).scalars().all()
+        return [PinRow(r.id, r.question, r.language, r.answer, r.created_at) for r in rows]
+
+    def pin(self, question: str, language: str, answer: str) -> int:
+        """Pin ``answer``; returns its number."""
+        with self._database.write() as session:
+            row = PinnedAnswer(
+                question=question, language=language, answer=answer, created_at=self._database.now(session)
+            )
+            session.add(row)
+            session.flush()
+            number = row.id
+        self._count(CHANGED)
+        return number
+
+    def unpin(self, numbers: list[int]) -> list[int]:
+        """Remove the pins with these ``numbers``; returns those that were there."""
+        with self._database.write() as session:
+            there = select(PinnedAnswer.id).where(PinnedAnswer.id.in_(numbers))
+            found = list(session.execute(there).scalars())
+            session.execute(delete(PinnedAnswer).where(PinnedAnswer.id.in_(found)))
+        if found:
+            self._count(CHANGED)
+        return found
+
+    def add_hits(self, hits: Mapping[int, int]) -> None:
+        """Add to how often the answers to these messages were given to API calls."""
+        if not hits:
+            return
+        with self._database.write() as session:
+            # A message that was deleted meanwhile has no statistics.
+            there = select(InboxRow.id).where(InboxRow.id.in_(list(hits)), InboxRow.state != FORGOTTEN)
+            for number in session.execute(there).scalars():
+                more = update(CachedHits).where(CachedHits.inbox_id == number)
+                if not self._database.met_a_row(session, more.values(hits=CachedHits.hits + hits[number])):
+                    session.add(CachedHits(inbox_id=number, hits=hits[number]))
+
+    def _count(self, name: str) -> None:
+        with self._database.write() as session:
+            more = update(Cursor).where(Cursor.name == name).values(value=Cursor.value + 1)
+            if not self._database.met_a_row(session, more):
+                session.add(Cursor(name=name, value=1))
