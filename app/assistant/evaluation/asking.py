@@ -30,6 +30,8 @@ from assistant.messages import Turn
 # The endpoint knows its own limit; this only keeps the answer's limit from being halved.
 CONTEXT_TOKENS = 65536
 DEADLINE_SECONDS = 300.0
+# The model is judged, not what it said earlier: no answer from a cache, and none into it (RFC 9111, 5.2.1.5).
+FRESH = {"Cache-Control": "no-store"}
 # How often a question is asked whose answer failed: another failure is the model's.
 TRIES = 2
 LONGEST_WAIT_SECONDS = 30.0
@@ -70,7 +72,13 @@ def run(questions: QuestionSet, path: Path, wanted: Run, sleep: Callable[[float]
         started=time.time(),
     )
     backend = RemoteBackend(
-        wanted.url, model=model, key=wanted.key, context_tokens=CONTEXT_TOKENS, parallel=1, limit=1
+        wanted.url,
+        model=model,
+        key=wanted.key,
+        context_tokens=CONTEXT_TOKENS,
+        parallel=1,
+        limit=1,
+        headers=FRESH,
     )
     with opened_results(path, header) as writer:
         left = [q for q in questions.questions if q.id not in writer.known]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import request
 
 from assistant.evaluation.questions import read_questions
 from tests.emulators.model_server import ModelServer, Trouble, make_model_app
@@ -59,7 +60,14 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     server = ModelServer()
-    with Server(make_model_app(server), "127.0.0.1", 0) as running:
+    app = make_model_app(server)
+
+    @app.before_request
+    def is_fresh() -> None:
+        if request.method == "POST":
+            assert request.headers.get("Cache-Control") == "no-store", "a cache may answer"
+
+    with Server(app, "127.0.0.1", 0) as running:
         yield Desk(tmp_path, running.url, server)
 
 
