@@ -117,6 +117,8 @@ def _run(chosen: argparse.Namespace) -> None:
     from assistant.evaluation.asking import run as ask
     from assistant.evaluation.questions import read_questions
 
+    # Beside the live service on its own machine: whatever is to be done here can wait.
+    os.nice(10)
     questions = read_questions(chosen.questions)
     wanted = Run(
         url=chosen.url,
@@ -152,10 +154,12 @@ def _token(chosen: argparse.Namespace) -> str:
 def _judged(chosen: argparse.Namespace, *paths: Path) -> "list[Judged]":
     from assistant.evaluation.figures import Judged
     from assistant.evaluation.questions import read_questions
-    from assistant.evaluation.results import read_results
+    from assistant.evaluation.results import alike, read_results
 
     questions = read_questions(chosen.questions)
-    return [Judged(questions, read_results(path, questions)) for path in paths]
+    results = [read_results(path, questions) for path in paths]
+    alike(results, paths)
+    return [Judged(questions, one) for one in results]
 
 
 def _compare(chosen: argparse.Namespace) -> None:

@@ -1,6 +1,5 @@
 """Asking a model all questions, one at a time, with pauses, so that people come first."""
 
-import os
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ from assistant.inference.backend import (
     RequestError,
 )
 from assistant.inference.remote.backend import RemoteBackend
-from assistant.inference.remote.endpoint import base_url
+from assistant.inference.remote.endpoint import Limits, base_url
 from assistant.inference.remote.errors import ConfigurationError
 from assistant.messages import Turn
 
@@ -32,6 +31,8 @@ CONTEXT_TOKENS = 65536
 DEADLINE_SECONDS = 300.0
 # The model is judged, not what it said earlier: no answer from a cache, and none into it (RFC 9111, 5.2.1.5).
 FRESH = {"Cache-Control": "no-store"}
+# In a busy service's line no word may come for a long while.
+LIMITS = Limits(first_byte=DEADLINE_SECONDS, between=DEADLINE_SECONDS)
 # How often a question is asked whose answer failed: another failure is the model's.
 TRIES = 2
 LONGEST_WAIT_SECONDS = 30.0
@@ -61,8 +62,6 @@ def run(questions: QuestionSet, path: Path, wanted: Run, sleep: Callable[[float]
     Raises:
         EvaluationError: the server cannot be used, was away for too long, or ``path`` is of another run.
     """
-    # Beside the live service on its own machine: whatever is to be done here can wait.
-    os.nice(10)
     model = wanted.model or _first_model(wanted)
     header = Header(
         questions_sha256=questions.sha256,
@@ -79,6 +78,7 @@ def run(questions: QuestionSet, path: Path, wanted: Run, sleep: Callable[[float]
         parallel=1,
         limit=1,
         headers=FRESH,
+        limits=LIMITS,
     )
     with opened_results(path, header) as writer:
         left = [q for q in questions.questions if q.id not in writer.known]

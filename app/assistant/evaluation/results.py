@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +146,22 @@ def read_results(path: Path, questions: QuestionSet) -> Results:
             f"{path}: {missing} of {len(ids)} answers are missing; give the same evaluate run again"
         )
     return results
+
+
+def alike(results: Sequence[Results], paths: Sequence[Path]) -> None:
+    """Make sure that ``results``, read from ``paths``, were asked for in the same way.
+
+    Raises:
+        EvaluationError: their limits or seeds differ.
+    """
+    for one, path in zip(results[1:], paths[1:], strict=True):
+        for name in ("max_tokens", "seed"):
+            mine, theirs = (getattr(r.header, name) for r in (results[0], one))
+            if mine != theirs:
+                raise EvaluationError(
+                    f"{paths[0]} and {path} cannot be compared: {name} is {mine} and {theirs}; "
+                    "run one model again"
+                )
 
 
 def _parse(path: Path, data: bytes) -> Results:

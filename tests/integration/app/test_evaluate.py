@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ import pytest
 from flask import request
 
 from assistant.evaluation.questions import read_questions
+from assistant.messages import Incoming
+from assistant.store import Database, Inbox, migrate
+from assistant.store.models import RatingRow
 from tests.emulators.model_server import ModelServer, Trouble, make_model_app
 from tests.emulators.server import Server
 from tests.integration.app.browser import browser
@@ -33,12 +38,14 @@ class Desk:
         answers = {q.messages[-1].content: q.reference for q in read_questions(QUESTIONS).questions}
         server.answer = lambda body: [answers[body["messages"][-1]["content"]]]
 
-    def start(self, *arguments: object, **environment: str) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: object, terminal: int = subprocess.PIPE, **environment: str
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, "-m", "assistant", "evaluate", *map(str, arguments)],
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(APP), "NO_PROXY": "*", **environment},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=terminal,
             text=True,
         )
 
@@ -103,12 +110,38 @@ def test_run_compare_and_report(desk: Desk) -> None:
         assert page.script("return document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_a_run_that_is_killed_goes_on_and_asks_nothing_twice_but_what_was_lost(desk: Desk) -> None:
+def test_results_that_were_asked_for_in_another_way_are_not_compared(desk: Desk) -> None:
+    assert desk.do(*desk.run("a"))[0] == 0
+    assert desk.do(*desk.run("b", "--max-tokens", 100))[0] == 0
+    status, _, err = desk.do("compare", "--questions", desk.few, desk.folder / "a", desk.folder / "b")
+    assert status == 1 and "max_tokens is 256 and 100" in err
+
+
+def test_the_progress_is_shown_on_a_terminal(desk: Desk) -> None:
+    mine, theirs = os.openpty()
+    with os.fdopen(mine, "rb", buffering=0) as screen:
+        termios.tcsetwinsize(theirs, (24, 80))
+        process = desk.start(*desk.run("a"), terminal=theirs)
+        os.close(theirs)
+        process.communicate(timeout=120)
+        shown = b""
+        # Linux: reading what nobody holds the other end of any more is an error.
+        with suppress(OSError):
+            while piece := screen.read(4096):
+                shown += piece
+    assert b"6/6" in shown
+
+
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_run_that_is_ended_goes_on_and_asks_nothing_twice_but_what_was_lost(
+    desk: Desk, sign: signal.Signals, status: int
+) -> None:
     desk.server.pause = 0.3
     process = desk.start(*desk.run("results.jsonl"))
     until("two answers", lambda: len(desk.lines("results.jsonl")) >= 3)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.send_signal(sign)
+    process.communicate(timeout=60)
+    assert process.returncode == status
     had = [line["id"] for line in desk.lines("results.jsonl")[1:]]
     assert 2 <= len(had) < 6
     desk.server.pause = 0.0
@@ -161,6 +194,35 @@ def test_the_own_token_goes_to_the_own_service_only(desk: Desk) -> None:
     arguments = ("run", "--questions", desk.few, "--results", desk.folder / "a", "--url", desk.url)
     status, _, err = desk.do(*arguments, ASSISTANT_SECRETS_DIR=str(secrets))
     assert status == 1 and "HTTP 401" in err
+
+
+def test_a_report_shows_peoples_ratings(desk: Desk) -> None:
+    assert desk.do(*desk.run("good.jsonl"))[0] == 0
+    url = f"sqlite:///{desk.folder}/assistant.db"
+    database = Database(url)
+    migrate(database)
+    days = [1] * 10 + [40] * 5
+    numbers = [Inbox(database, 15.0).accept(Incoming("feishu", f"m{n}", "c", "q")) for n in range(len(days))]
+    assert None not in numbers
+    with database.write() as session:
+        now = database.now(session)
+        for number, age in enumerate(days):
+            score = -1 if number in {3, 7} or age == 40 else 1
+            at = now - age * 86400.0
+            session.add(
+                RatingRow(
+                    inbox_id=numbers[number], platform="feishu", sender="ou_a", score=score, created_at=at
+                )
+            )
+    database.close()
+    given = ("--questions", desk.few, "--results", desk.folder / "good.jsonl", "--out", desk.folder / "out")
+    environment = {"ASSISTANT_DATABASE_URL": url, "ASSISTANT_SECRETS_DIR": str(desk.folder)}
+    more = ("--month", "2026-02", "--ratings-days", 30)
+    status, _, err = desk.do("report", *given, *more, **environment)
+    assert status == 0, err
+    found = json.loads((desk.folder / "out" / "2026-02.json").read_text(encoding="utf-8"))["csat"]
+    assert (found["all"]["good"], found["all"]["ratings"]) == (8, 10)
+    assert round(found["all"]["low"], 3) == 0.490 and round(found["all"]["high"], 3) == 0.943
 
 
 def test_a_report_with_ratings_needs_the_database(desk: Desk) -> None:
