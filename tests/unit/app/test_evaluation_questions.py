@@ -11,6 +11,7 @@ import pytest
 from assistant.evaluation import EvaluationError
 from assistant.evaluation.questions import Question, QuestionSet, read_questions
 from assistant.evaluation.rules import failures
+from assistant.evaluation.words import WORDS
 from tools.demo_model.intents import expand, load, plain
 
 SHIPPED = Path(__file__).parents[3] / "files" / "evaluation" / "demo.jsonl"
@@ -58,6 +59,7 @@ def shipped() -> QuestionSet:
 )
 def test_rules(changes: dict[str, Any], answer: str, reason: str, broken: list[str]) -> None:
     assert failures(made(**changes), answer, reason) == broken
+    assert all(f"rule_{name}" in WORDS for name in broken), "the report has no words for it"
 
 
 @pytest.mark.parametrize(
