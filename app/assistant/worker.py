@@ -11,6 +11,7 @@ from assistant.admission import Admission
 from assistant.answers.answers import Answers, Asked, Basis
 from assistant.commands import Commands
 from assistant.crew import Crew
+from assistant.dialogue import Dialogue
 from assistant.inference.backend import (
     Backend,
     Caller,
@@ -31,7 +32,6 @@ from assistant.metrics import Metrics, labels
 from assistant.progress import Progress, Watch
 from assistant.store import Claim, Inbox
 from assistant.store.claims import LeaseLost
-from assistant.store.keyring import UnreadableError
 from assistant.store.outbox import ARM, CACHED, LANGUAGE, RATEABLE
 from assistant.store.unreadable import UnreadableRow
 from assistant.texts import EMPTY, FAILED, REFERENCE, language_of
@@ -41,7 +41,6 @@ MAX_ATTEMPTS = 4
 # How often a message may be in the works when the process ends. A killed container says nothing against the
 # messages it was answering, and the next kill meets the same ones: they are the oldest.
 MAX_ENDS = 10
-HISTORY_TURNS = 40
 BACKOFF_SECONDS = (2.0, 8.0, 30.0)
 # While the model cannot be reached, messages wait so long in all before they are given up.
 OUTAGE_SECONDS = 86400.0
@@ -90,13 +89,12 @@ class Worker:
         self._metrics = metrics
         self._options = options
         self._push = frozenset(push)
-        self._system = Turn("system", system_prompt)
+        self._dialogue = Dialogue(inbox, system_prompt, context_seconds)
         self._held: dict[str, Claim] = {}
         self._lock = threading.Lock()
         self._most_thinking = model_threads or threads
         self._thinking = 0
         self._admission, self._commands = admission, commands
-        self._context_seconds = context_seconds
         self._progress, self._live = progress or Progress(), live or Live()
         self._answers = answers or Answers(Basis(lambda: "", system_prompt, options))
         self.on_reply: Callable[[str], None] = lambda platform: None
@@ -190,7 +188,7 @@ class Worker:
                 self._finished(claim, self._commands.answer(claim, language), remember=False)
                 self._done(claim, labels.UNSUPPORTED if claim.kind is Kind.UNSUPPORTED else labels.COMMAND)
                 return
-        turns = self._turns(claim)
+        turns = self._dialogue.turns(claim)
         asked = self._asked(claim, turns)
         if asked is not None and self._spared(claim, asked, language):
             return
@@ -367,21 +365,6 @@ class Worker:
             self._progress.forget(claim.chat)
         if claim.platform in self._push:
             self.on_reply(claim.platform)
-
-    def _turns(self, claim: Claim) -> list[Turn]:
-        given = claim.payload.get("messages")
-        if given:
-            turns = [Turn(m["role"], m["content"]) for m in given]
-            return turns if turns[0].role == "system" else [self._system, *turns]
-        return [self._system, *self._history(claim), Turn("user", claim.text)]
-
-    def _history(self, claim: Claim) -> list[Turn]:
-        try:
-            return self._inbox.history(claim, HISTORY_TURNS, self._context_seconds)
-        except UnreadableError as error:
-            # An answer that knows nothing of before is better than none.
-            log.error("a conversation's history cannot be read", inbox_id=claim.inbox_id, reason=str(error))
-            return []
 
     def _caller(self, claim: Claim, watch: Watch | None, language: str) -> Caller:
         if watch is not None:
