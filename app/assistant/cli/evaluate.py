@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from assistant.evaluation.asking import Run
     from assistant.evaluation.figures import Judged
+    from assistant.settings import Settings
 
 OWN_URL = "http://127.0.0.1:8000/v1"
 
@@ -24,6 +26,33 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     actions = parser.add_subparsers(dest="action", required=True)
     asking = actions.add_parser("run", help="ask a model all questions; one that was ended goes on")
     _add_questions(asking)
+    _add_asking(asking)
+    _add_conversations(actions)
+    comparing = actions.add_parser("compare", help="two models' results over the same questions, in pairs")
+    _add_questions(comparing)
+    comparing.add_argument("base", type=Path, help="results of the model in use")
+    comparing.add_argument("candidate", type=Path, help="results of the other one")
+    comparing.add_argument("--json", action="store_true", help="one JSON object")
+    report = actions.add_parser("report", help="a month's page (HTML) and figures (JSON)")
+    _add_questions(report)
+    report.add_argument("--results", type=Path, required=True, help="of the model that the report is about")
+    report.add_argument("--base", type=Path, help="results of a model to compare it with")
+    report.add_argument("--month", default="", help="YYYY-MM (default: when the results were begun, UTC)")
+    report.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for MONTH.html and MONTH.json; trend by those of earlier months",
+    )
+    report.add_argument(
+        "--ratings-days",
+        type=_whole,
+        default=0,
+        help="with people's ratings of so many days, from the assistant's database (default: without)",
+    )
+
+
+def _add_asking(asking: argparse.ArgumentParser) -> None:
     asking.add_argument("--results", type=Path, required=True, help="JSON lines: the answers are added to it")
     asking.add_argument(
         "--url", default=OWN_URL, help="any OpenAI-compatible endpoint, up to /v1 (default: %(default)s)"
@@ -48,28 +77,23 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         default=600,
         help="seconds that a server may be busy or away before the run ends (default: %(default)s)",
     )
-    comparing = actions.add_parser("compare", help="two models' results over the same questions, in pairs")
-    _add_questions(comparing)
-    comparing.add_argument("base", type=Path, help="results of the model in use")
-    comparing.add_argument("candidate", type=Path, help="results of the other one")
-    comparing.add_argument("--json", action="store_true", help="one JSON object")
-    report = actions.add_parser("report", help="a month's page (HTML) and figures (JSON)")
-    _add_questions(report)
-    report.add_argument("--results", type=Path, required=True, help="of the model that the report is about")
-    report.add_argument("--base", type=Path, help="results of a model to compare it with")
-    report.add_argument("--month", default="", help="YYYY-MM (default: when the results were begun, UTC)")
-    report.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        help="folder for MONTH.html and MONTH.json; trend by those of earlier months",
+
+
+def _add_conversations(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    collecting = actions.add_parser(
+        "collect", help="freeze a sample of what people asked, without their words"
     )
-    report.add_argument(
-        "--ratings-days",
-        type=_whole,
-        default=0,
-        help="with people's ratings of so many days, from the assistant's database (default: without)",
+    _add_questions(collecting)
+    collecting.add_argument("--out", type=Path, required=True, help="a new JSON file: numbers, no texts")
+    collecting.add_argument("--days", type=_whole, default=30, help="how far back (default: %(default)s)")
+    collecting.add_argument(
+        "--most", type=_whole, default=300, help="so many questions (default: %(default)s)"
     )
+    collecting.add_argument("--choice-seed", type=int, default=1, help="of the choice (default: %(default)s)")
+    asking = actions.add_parser("run-conversations", help="ask a model such a sample, keep no answer")
+    asking.add_argument("--sample", type=Path, required=True, help="what collect has made")
+    asking.add_argument("--base", type=Path, help="another model's results, to compare with in pairs")
+    _add_asking(asking)
 
 
 def _add_questions(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +121,13 @@ def run(chosen: argparse.Namespace) -> int:
     from assistant.cli.opened_database import CommandError
     from assistant.evaluation import EvaluationError
 
-    actions = {"run": _run, "compare": _compare, "report": _report}
+    actions = {
+        "run": _run,
+        "compare": _compare,
+        "report": _report,
+        "collect": _collect,
+        "run-conversations": _run_conversations,
+    }
     try:
         actions[chosen.action](chosen)
     except (EvaluationError, CommandError) as error:
@@ -113,14 +143,20 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> None:
-    from assistant.evaluation.asking import Run
     from assistant.evaluation.asking import run as ask
     from assistant.evaluation.questions import read_questions
 
+    questions = read_questions(chosen.questions)
+    asked = ask(questions, chosen.results, _wanted(chosen))
+    print(f"{asked} questions asked, {len(questions.questions)} answered: {chosen.results}")
+
+
+def _wanted(chosen: argparse.Namespace) -> "Run":
+    from assistant.evaluation.asking import Run
+
     # Beside the live service on its own machine: whatever is to be done here can wait.
     os.nice(10)
-    questions = read_questions(chosen.questions)
-    wanted = Run(
+    return Run(
         url=chosen.url,
         key=_token(chosen),
         model=chosen.model,
@@ -129,8 +165,49 @@ def _run(chosen: argparse.Namespace) -> None:
         share=chosen.share,
         patience_seconds=chosen.patience,
     )
-    asked = ask(questions, chosen.results, wanted)
-    print(f"{asked} questions asked, {len(questions.questions)} answered: {chosen.results}")
+
+
+def _consent() -> "Settings":
+    from assistant.evaluation import EvaluationError
+    from assistant.settings import SettingsError, load_settings
+
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        raise EvaluationError(str(error)) from None
+    if not settings.evaluation_uses_conversations:
+        raise EvaluationError(
+            "ASSISTANT_EVALUATION_USES_CONVERSATIONS is off: what people wrote is not used. If they know "
+            "of it and may refuse, set assistant_evaluation_uses_conversations: true in main.yml"
+        )
+    return settings
+
+
+def _collect(chosen: argparse.Namespace) -> None:
+    from assistant.cli.opened_database import opened_database
+    from assistant.evaluation.questions import read_questions
+    from assistant.evaluation.sample import collect, write_sample
+
+    kept = _consent().retention_days
+    curated = read_questions(chosen.questions).questions
+    days = min(chosen.days, kept) if kept else chosen.days
+    with opened_database("evaluate collect") as database:
+        sample = collect(database, days=days, most=chosen.most, seed=chosen.choice_seed, curated=curated)
+    write_sample(chosen.out, sample)
+    print(f"{len(sample.items)} questions of {days} days, SHA-256 {sample.sha256}: {chosen.out}")
+
+
+def _run_conversations(chosen: argparse.Namespace) -> None:
+    from assistant.cli.opened_database import opened_database
+    from assistant.evaluation.conversations import conversation_figures, run
+    from assistant.evaluation.sample import read_sample
+
+    _consent()
+    sample = read_sample(chosen.sample)
+    with opened_database("evaluate run-conversations") as database:
+        erased = run(database, sample, chosen.results, _wanted(chosen))
+    found = {**conversation_figures(sample, chosen.results, chosen.base), "erased": erased}
+    print(json.dumps(found, ensure_ascii=False, indent=2))
 
 
 def _token(chosen: argparse.Namespace) -> str:

@@ -62,14 +62,42 @@ def run(questions: QuestionSet, path: Path, wanted: Run, sleep: Callable[[float]
     Raises:
         EvaluationError: the server cannot be used, was away for too long, or ``path`` is of another run.
     """
-    model = wanted.model or _first_model(wanted)
-    header = Header(
-        questions_sha256=questions.sha256,
-        model=model,
+    header = header_of(questions.sha256, wanted)
+    with opened_results(path, header, Answer) as writer:
+        left = [q for q in questions.questions if q.id not in writer.known]
+        total = len(questions.questions)
+        ask_all(left, total, header.model, wanted, lambda _, answer: writer.add(answer), sleep)
+    return len(left)
+
+
+def header_of(sha256: str, wanted: Run) -> Header:
+    """Return the header of a run over the questions named ``sha256``; asks the server for its model.
+
+    Raises:
+        EvaluationError: no model is named, and the server names none.
+    """
+    return Header(
+        questions_sha256=sha256,
+        model=wanted.model or _first_model(wanted),
         max_tokens=wanted.max_tokens,
         seed=wanted.seed,
         started=time.time(),
     )
+
+
+def ask_all(
+    left: Sequence[Question],
+    total: int,
+    model: str,
+    wanted: Run,
+    add: Callable[[Question, Answer], None],
+    sleep: Callable[[float], None],
+) -> None:
+    """Ask ``left``, what is left of ``total``, one at a time, and hand each answer to ``add``.
+
+    Raises:
+        EvaluationError: the server cannot be used, or was away for too long.
+    """
     backend = RemoteBackend(
         wanted.url,
         model=model,
@@ -80,22 +108,17 @@ def run(questions: QuestionSet, path: Path, wanted: Run, sleep: Callable[[float]
         headers=FRESH,
         limits=LIMITS,
     )
-    with opened_results(path, header) as writer:
-        left = [q for q in questions.questions if q.id not in writer.known]
-        backend.start()
-        try:
-            # Quiet where nobody looks (disable=None); on stderr.
-            with tqdm(
-                total=len(questions.questions), initial=len(writer.known), unit="q", disable=None
-            ) as bar:
-                for question in left:
-                    answer = _patiently(backend, question, wanted, sleep)
-                    writer.add(answer)
-                    bar.update()
-                    sleep(answer.seconds * (1 / wanted.share - 1))
-        finally:
-            backend.stop()
-    return len(left)
+    backend.start()
+    try:
+        # Quiet where nobody looks (disable=None); on stderr.
+        with tqdm(total=total, initial=total - len(left), unit="q", disable=None) as bar:
+            for question in left:
+                answer = _patiently(backend, question, wanted, sleep)
+                add(question, answer)
+                bar.update()
+                sleep(answer.seconds * (1 / wanted.share - 1))
+    finally:
+        backend.stop()
 
 
 def _patiently(backend: Backend, question: Question, wanted: Run, sleep: Callable[[float], None]) -> Answer:

@@ -51,9 +51,21 @@ class Answer(BaseModel):
     error: str = ""
 
 
+class Judgement(BaseModel):
+    """What may be kept of an answer to a person's question: the rules it broke, times, its length."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    id: str
+    broken: list[str]
+    seconds: float
+    first_seconds: float
+    characters: int
+
+
 # How a header begins, on the disk.
 BEGINNING = b'{"format":1,'
-Line = TypeVar("Line", Header, Answer)
+Line = TypeVar("Line", bound=BaseModel)
+Found = TypeVar("Found", "Answer", "Judgement")
 
 
 @dataclass(frozen=True)
@@ -67,11 +79,11 @@ class Results:
 class Writer:
     """Adds answers to a file that nobody else writes."""
 
-    def __init__(self, descriptor: int, known: Mapping[str, Answer]) -> None:
-        """Write to ``descriptor``; ``known`` is there already."""
+    def __init__(self, descriptor: int, known: frozenset[str]) -> None:
+        """Write to ``descriptor``; ``known`` are the ids that are there already."""
         self._descriptor, self.known = descriptor, known
 
-    def add(self, line: Header | Answer) -> None:
+    def add(self, line: BaseModel) -> None:
         """Write ``line`` so that it outlives this process and this machine's power.
 
         Raises:
@@ -84,7 +96,7 @@ class Writer:
 
 
 @contextmanager
-def opened_results(path: Path, header: Header) -> Iterator[Writer]:
+def opened_results(path: Path, header: Header, kind: type[Found]) -> Iterator[Writer]:
     """Give the file of a run, begun or begun earlier; a half line of a run that was killed is removed.
 
     Raises:
@@ -103,17 +115,17 @@ def opened_results(path: Path, header: Header) -> Iterator[Writer]:
             ) from None
         data = path.read_bytes()
         whole = data[: data.rfind(b"\n") + 1]
-        found = _parse(path, whole) if whole else None
-        if found and (name := found.header.differs_in(header)):
+        found = _parse(path, whole, kind) if whole else None
+        if found and (name := found[0].differs_in(header)):
             raise EvaluationError(
-                f"--results: {path} is of another run: its {name} is {getattr(found.header, name)}, now "
+                f"--results: {path} is of another run: its {name} is {getattr(found[0], name)}, now "
                 f"it is {getattr(header, name)}; name another file, or remove this one"
             )
         # What is no beginning of a header is somebody else's file, whose text must stay.
         if not found and not BEGINNING.startswith(data[: len(BEGINNING)]):
             raise EvaluationError(f"--results: {path} is no file of results; name another one")
         os.ftruncate(descriptor, len(whole))
-        writer = Writer(descriptor, found.answers if found else {})
+        writer = Writer(descriptor, frozenset(found[1]) if found else frozenset())
         if not found:
             writer.add(header)
         yield writer
@@ -131,7 +143,7 @@ def read_results(path: Path, questions: QuestionSet) -> Results:
         data = path.read_bytes()
     except OSError as error:
         raise EvaluationError(f"{path} cannot be read ({error.strerror}); evaluate run makes it") from None
-    results = _parse(path, data[: data.rfind(b"\n") + 1])
+    results = Results(*_parse(path, data[: data.rfind(b"\n") + 1], Answer))
     if results.header.questions_sha256 != questions.sha256:
         raise EvaluationError(
             f"{path} answers the questions with SHA-256 {results.header.questions_sha256[:12]}..., and "
@@ -164,18 +176,34 @@ def alike(results: Sequence[Results], paths: Sequence[Path]) -> None:
                 )
 
 
-def _parse(path: Path, data: bytes) -> Results:
+def read_judgements(path: Path, sha256: str) -> tuple[Header, dict[str, Judgement]]:
+    """Read what became of the sample named ``sha256``; some questions may be missing.
+
+    Raises:
+        EvaluationError: it cannot be read, or is of another sample.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EvaluationError(f"{path} cannot be read ({error.strerror})") from None
+    header, judgements = _parse(path, data[: data.rfind(b"\n") + 1], Judgement)
+    if header.questions_sha256 != sha256:
+        raise EvaluationError(f"{path} is of another sample; give --sample the file that was used")
+    return header, judgements
+
+
+def _parse(path: Path, data: bytes, kind: type[Found]) -> tuple[Header, dict[str, Found]]:
     lines = data.split(b"\n")[:-1]
     if not lines:
         raise EvaluationError(f"{path} holds no results; evaluate run makes them")
     header = _line(path, 1, lines[0], Header)
-    answers: dict[str, Answer] = {}
+    answers: dict[str, Found] = {}
     for number, line in enumerate(lines[1:], 2):
-        answer = _line(path, number, line, Answer)
+        answer = _line(path, number, line, kind)
         if answer.id in answers:
             raise EvaluationError(f"{path}, line {number}: a second answer to {answer.id}; make it again")
         answers[answer.id] = answer
-    return Results(header, answers)
+    return header, answers
 
 
 def _line(path: Path, number: int, line: bytes, kind: type[Line]) -> Line:

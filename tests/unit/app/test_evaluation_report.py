@@ -48,12 +48,12 @@ def judged(*texts: str, model: str = "one") -> Judged:
 
 def test_a_run_that_was_killed_in_the_middle_of_a_line_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "results"
-    with opened_results(path, HEADER) as writer:
+    with opened_results(path, HEADER, Answer) as writer:
         writer.add(answer("q-0"))
     with path.open("ab") as file:
         file.write(b'{"id":"q-1","answer":"ye')
-    with opened_results(path, HEADER.model_copy(update={"started": 5.0})) as writer:
-        assert list(writer.known) == ["q-0"]
+    with opened_results(path, HEADER.model_copy(update={"started": 5.0}), Answer) as writer:
+        assert writer.known == {"q-0"}
         writer.add(answer("q-1"))
     found = read_results(path, questions(2))
     assert [a.answer for a in found.answers.values()] == ["yes", "yes"]
@@ -66,12 +66,12 @@ def test_a_run_that_was_killed_in_the_middle_of_a_line_goes_on(tmp_path: Path) -
 )
 def test_another_runs_file_is_refused_and_kept(tmp_path: Path, name: str, value: object) -> None:
     path = tmp_path / "results"
-    with opened_results(path, HEADER) as writer:
+    with opened_results(path, HEADER, Answer) as writer:
         writer.add(answer("q-0"))
     before = path.read_bytes()
     with (
         pytest.raises(EvaluationError, match=f"another run: its {name}"),
-        opened_results(path, HEADER.model_copy(update={name: value})),
+        opened_results(path, HEADER.model_copy(update={name: value}), Answer),
     ):
         pass
     assert path.read_bytes() == before
@@ -81,29 +81,29 @@ def test_another_runs_file_is_refused_and_kept(tmp_path: Path, name: str, value:
 def test_a_file_of_somebody_else_is_refused_and_kept(tmp_path: Path, text: str) -> None:
     path = tmp_path / "results"
     path.write_text(text)
-    with pytest.raises(EvaluationError, match=re.escape(str(path))), opened_results(path, HEADER):
+    with pytest.raises(EvaluationError, match=re.escape(str(path))), opened_results(path, HEADER, Answer):
         pass
     assert path.read_text() == text
 
 
 def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
     with (
-        opened_results(tmp_path / "results", HEADER),
+        opened_results(tmp_path / "results", HEADER, Answer),
         pytest.raises(EvaluationError, match="another evaluate run"),
-        opened_results(tmp_path / "results", HEADER),
+        opened_results(tmp_path / "results", HEADER, Answer),
     ):
         pass
 
 
 def test_results_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "results"
-    with opened_results(path, HEADER) as writer:
+    with opened_results(path, HEADER, Answer) as writer:
         writer.add(answer("q-0"))
     with pytest.raises(EvaluationError, match="1 of 2 answers are missing"):
         read_results(path, questions(2))
     with pytest.raises(EvaluationError, match="cannot be compared"):
         read_results(path, QuestionSet("c" * 64, questions(1).questions))
-    with opened_results(path, HEADER) as writer:
+    with opened_results(path, HEADER, Answer) as writer:
         writer.add(answer("q-0"))
     with pytest.raises(EvaluationError, match="line 3: a second answer to q-0"):
         read_results(path, questions(1))
