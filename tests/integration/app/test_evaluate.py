@@ -51,7 +51,11 @@ class Desk:
 
     def do(self, *arguments: object, **environment: str) -> tuple[int, str, str]:
         process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=120)
+        try:
+            out, err = process.communicate(timeout=120)
+        finally:
+            # Nothing stays behind where it hangs.
+            process.kill()
         return process.returncode, out, err
 
     def run(self, name: str, *more: object) -> tuple[object, ...]:
