@@ -133,6 +133,10 @@ bench-inference: artifacts  ## the engine beside llama-server and llama_cpp.serv
 bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy: build/bench/ack.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.ack $(BENCH_ACK)
 
+.PHONY: bench-lifecycle
+bench-lifecycle: artifacts  ## both demo models, evaluated and compared: build/bench/lifecycle.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle
+
 .PHONY: bench-metrics
 bench-metrics: artifacts checkers  ## a scrape of /metrics at rest and while the model is busy: build/bench/metrics.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.metrics $(BENCH_METRICS)

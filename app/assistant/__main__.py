@@ -6,6 +6,8 @@ import sys
 import urllib.error
 import urllib.request
 
+from assistant.cli import evaluate
+
 
 def check() -> int:
     """Read all settings; print what is wrong with them, in one line. Returns the exit status."""
@@ -218,6 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_forget(commands)
     _add_encrypt(commands)
     _add_telegram(commands)
+    evaluate.add(commands)
     _add_cache(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "capacity":
@@ -257,6 +260,8 @@ def main(arguments: list[str] | None = None) -> int:
         from assistant.cli.telegram import run as telegram
 
         return telegram(seconds=chosen.seconds, as_json=chosen.json)
+    if chosen.command == "evaluate":
+        return evaluate.run(chosen)
     return check() if chosen.command == "check" else healthcheck(chosen.url)
 
 

@@ -82,7 +82,8 @@ class Settings(BaseSettings):
     ``context_hours`` of a conversation, 0 for all of it. Who waits for ``notice_seconds`` is told so, 0 for
     never. A conversation's first question that was answered in the last ``answer_cache_seconds`` gets the
     same answer, 0 for never; ``answer_cache_entries`` and ``answer_cache_bytes`` bound how many are kept, and
-    ``answer_cache_api`` says which API calls are answered so. ``pinned_answers_file`` holds the operators'
+    ``answer_cache_api`` says which API calls are answered so. ``evaluation_uses_conversations`` lets
+    evaluations ask a model what people asked. ``pinned_answers_file`` holds the operators'
     own answers (``answers/pinned.py``).
     ``log_text`` puts what people write and are answered into the log, masked. From ``trusted_proxies``
     (networks, separated by commas) comes what is believed about who asks, and a request's id.
@@ -139,6 +140,7 @@ class Settings(BaseSettings):
     answer_cache_bytes: Annotated[int, Field(ge=65536, le=1073741824)] = 16777216
     answer_cache_api: Literal["off", "deterministic", "all"] = "deterministic"
     pinned_answers_file: str = ""
+    evaluation_uses_conversations: bool = False
     notice_seconds: Annotated[int, Field(ge=0, le=3600)] = 20
     secrets: Annotated[Secrets, Field(validation_alias="__secrets__")] = Secrets()
 

@@ -45,6 +45,7 @@ EXAMPLES = {
     "ASSISTANT_ANSWER_CACHE_ENTRIES": "1000",
     "ASSISTANT_ANSWER_CACHE_BYTES": "16777216",
     "ASSISTANT_ANSWER_CACHE_API": "deterministic",
+    "ASSISTANT_EVALUATION_USES_CONVERSATIONS": "false",
     "ASSISTANT_PINNED_ANSWERS_FILE": "/etc/ai-assistant/answers/pinned.json",
     "ASSISTANT_SECRETS_DIR": "/run/secrets",
 }

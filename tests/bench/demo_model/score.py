@@ -122,6 +122,7 @@ class Served:
 
         ``authority`` is the file of the certificate authority that a deployed assistant has made itself.
         """
+        self.url = url
         verify = ssl.create_default_context(cafile=authority)
         self._client = httpx.Client(
             base_url=url,

@@ -8,7 +8,7 @@ import asyncio
 import concurrent.futures
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ from assistant.inference.prompt import DoesNotFit, fit
 from assistant.inference.remote.answering import Answer
 from assistant.inference.remote.asking import Conversation, body
 from assistant.inference.remote.breaker import CircuitBreaker, State
-from assistant.inference.remote.endpoint import Endpoint, Limits
+from assistant.inference.remote.endpoint import NO_HEADERS, Endpoint, Limits
 from assistant.inference.remote.errors import (
     ConfigurationError,
     ContextOverflow,
@@ -61,6 +61,7 @@ class RemoteBackend:
         limit: int,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         breaker: CircuitBreaker | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         """Prepare the thread.
 
@@ -73,8 +74,9 @@ class RemoteBackend:
             limit: how many requests may run or wait; more are refused.
             limits: how long each part may take.
             breaker: decides when a failing endpoint is left alone.
+            headers: sent with each request.
         """
-        self._url, self._key, self._limits = url, key, limits
+        self._url, self._key, self._limits, self._headers = url, key, limits, headers
         self._context_tokens, self._parallel = context_tokens, parallel
         self._room = threading.BoundedSemaphore(limit)
         self._breaker = breaker or CircuitBreaker()
@@ -165,7 +167,7 @@ class RemoteBackend:
         self._loop = asyncio.get_running_loop()
         self._lines = asyncio.Semaphore(self._parallel)
         # One more connection for the probe.
-        self._endpoint = Endpoint(self._url, self._key, self._limits, self._parallel + 1)
+        self._endpoint = Endpoint(self._url, self._key, self._limits, self._parallel + 1, self._headers)
         looking = asyncio.create_task(self._probe.run(self._endpoint))
         self._open.set()
         try:

@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from assistant.inference.remote.errors import EndpointError, NotFound, Unavailab
 from assistant.inference.remote.sse import EventReader, EventTooLong
 
 MAX_ERROR_BYTES = 64 * 1024
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ def base_url(given: str) -> str:
 class Endpoint:
     """The calls; all on the event loop's thread."""
 
-    def __init__(self, url: str, key: str, limits: Limits, connections: int) -> None:
+    def __init__(
+        self, url: str, key: str, limits: Limits, connections: int, headers: Mapping[str, str] = NO_HEADERS
+    ) -> None:
         """Prepare a client that trusts the system's authorities, those that the operator added among them."""
         self._limits = limits
         self._http = httpx.AsyncClient(
             base_url=base_url(url),
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers={**headers, **({"Authorization": f"Bearer {key}"} if key else {})},
             verify=ssl.create_default_context(),
             # Reading has limits of its own, in ``_paced``.
             timeout=httpx.Timeout(None, connect=limits.connect, write=limits.between),

@@ -1,0 +1,1 @@
+"""How a model is judged before it takes another one's place."""
