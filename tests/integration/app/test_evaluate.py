@@ -47,6 +47,8 @@ class Desk:
             stdout=subprocess.PIPE,
             stderr=terminal,
             text=True,
+            # Whoever runs the tests in the background has it ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def do(self, *arguments: object, **environment: str) -> tuple[int, str, str]:
