@@ -61,7 +61,7 @@ def acknowledged(rig: Rig, seconds: float) -> Sample:
     posts = people.write(texts[WARM_UP:], int(PER_SECOND * seconds))
     tokens = rig.metric("assistant_tokens_total", '{arm="stable",kind="completion"}')
     # From the database: the metric may be two seconds old.
-    unanswered = "SELECT count(*) FROM inbox WHERE state <> 'done'"
+    unanswered = "SELECT count(*) FROM inbox WHERE state = 'pending'"
     waiting = [rig.assistant.rows(unanswered)[0][0]]
     arrivals = arrive(rig.door, posts, PER_SECOND)
     waiting.append(rig.assistant.rows(unanswered)[0][0])
