@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+# The channel that carries its own history and wants the model's words or nothing.
+API = "api"
+
 
 class Kind(StrEnum):
     """What a message asks for."""

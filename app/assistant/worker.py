@@ -27,7 +27,7 @@ from assistant.limits import options_of
 from assistant.live import Live, LiveAnswer
 from assistant.logs import Log, said
 from assistant.loops import Loop, Loops
-from assistant.messages import Kind, Turn
+from assistant.messages import API, Kind, Turn
 from assistant.metrics import Metrics, labels
 from assistant.progress import Progress, Watch
 from assistant.store import Claim, Inbox
@@ -45,8 +45,6 @@ BACKOFF_SECONDS = (2.0, 8.0, 30.0)
 # While the model cannot be reached, messages wait so long in all before they are given up.
 OUTAGE_SECONDS = 86400.0
 LONGEST_OUTAGE_PAUSE_SECONDS = 60.0
-# The channel that carries its own history and wants the model's words or nothing.
-API = "api"
 
 
 class Worker:

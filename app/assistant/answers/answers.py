@@ -15,10 +15,10 @@ from assistant.answers.flights import Flight, Flights
 from assistant.answers.pinned import Pinned
 from assistant.answers.question import Scope, key_of, normalised
 from assistant.inference.backend import Completion, Options
+from assistant.messages import API
+from assistant.metrics.labels import STABLE
 from assistant.texts import language_of
 
-STABLE = "stable"
-API = "api"
 Source = Literal["hit", "pinned"]
 # How long an API call trusts that an answer's message was not deleted meanwhile, in seconds.
 TRUSTED_SECONDS = 1.0

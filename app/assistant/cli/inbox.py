@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assistant.cli.opened_database import FAILED, WRONG_USE, CommandError, opened_database
+from assistant.messages import API
 from assistant.store.dead_letters import DeadLetters, Entry, Key, Kind, NotGivenUpError, State
 
-# Nobody can fetch another answer to an API call: its caller got an error and went away.
-API = "api"
 SAY_LIST = "`python3 -m assistant inbox list --state all` shows what there is"
 # What people wrote, and the platform's ids by which they can be found again.
 PERSONAL = ("text", "payload", "chat", "message_id", "reply_to")

@@ -10,8 +10,8 @@ from assistant.metrics.arrivals import Arrival
 from assistant.metrics.labels import channel_of
 
 Made = TypeVar("Made", Counter, Histogram)
-# Seconds. 0.5 and 1.2 are bounds of their own: the first is what an acknowledgement may take, the second what
-# a cached answer may, so that a share or a percentile near them is exact.
+# Seconds. 0.5 and 1.2 are bounds of their own, so that a share or a percentile near them is exact:
+# the first is what an acknowledgement may take, and the first words of an answer are late after the second.
 ACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.2, 2.5, 5.0)
 ANSWER_BUCKETS = (0.1, 0.25, 0.5, 0.8, 1.2, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 300.0)
 

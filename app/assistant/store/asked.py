@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import and_, select
 from sqlalchemy.orm import aliased
 
-from assistant.messages import Kind
+from assistant.messages import API, Kind
 from assistant.store.database import Database
 from assistant.store.models import DONE, REPLY, HistoryRow, InboxRow, OutboxRow
 from assistant.store.retention import DAY, erase
 
-API = "api"
 # So many numbers in one statement.
 BATCH = 500
 

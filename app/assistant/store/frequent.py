@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import and_, func, select
 
-from assistant.messages import Kind
+from assistant.messages import API, Kind
 from assistant.store.database import Database
 from assistant.store.models import REPLY, CachedHits, InboxRow, OutboxRow, RatingRow
 from assistant.store.outbox import CACHED
 
 BATCH = 500
-API = "api"
 
 
 @dataclass

@@ -1,3 +1,5 @@
 """An API in OpenAI's shape, for programs."""
 
-PLATFORM = "api"
+from assistant.messages import API
+
+PLATFORM = API
