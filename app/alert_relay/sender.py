@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from typing import Callable, Protocol
 
 from alert_relay import metrics
+from alert_relay.background import Background
 from alert_relay.errors import DeliveryError, Limited, Misconfigured, Refused
 from alert_relay.messages import Message
 from alert_relay.metrics import Metrics
@@ -41,7 +41,7 @@ def pause_seconds(error: DeliveryError, attempts: int) -> float:
     return min(_LONGEST_PAUSE_SECONDS, doubled)
 
 
-class Sender:
+class Sender(Background):
     """The thread of one chat, so that a platform that hangs delays no other chat."""
 
     def __init__(
@@ -54,46 +54,13 @@ class Sender:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Make the thread; it starts with ``start``."""
+        super().__init__(f"sender-{chat}", _FAULT_PAUSE_SECONDS)
         self._chat = chat
         self._channel = channel
         self._outbox = outbox
         self._metrics = counted
         self._give_up_seconds = give_up_seconds
         self._clock = clock
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=f"sender-{chat}", daemon=True)
-
-    def start(self) -> None:
-        """Start sending."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look into the outbox now."""
-        self._wake.set()
-
-    def stop(self, seconds: float) -> None:
-        """Stop after the message that is under way, at most after ``seconds``."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
-
-    def _run(self) -> None:
-        while not self._stopping:
-            try:
-                wait = self.step()
-            except Exception:
-                # A full disk or a damaged database: the thread must be there when it is mended.
-                _log.exception("chat %s: the outbox does not work; it is tried again", self._chat)
-                wait = _FAULT_PAUSE_SECONDS
-            if self._wake.wait(wait):
-                self._wake.clear()
 
     def step(self) -> float:
         """Send one message if one is due, and return the seconds to wait for the next step."""

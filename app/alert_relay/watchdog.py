@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Callable
 
+from alert_relay.background import Background
 from alert_relay.messages import Words
 from alert_relay.outbox import Outbox
 
@@ -15,7 +16,7 @@ _LONGEST_LOOK_SECONDS = 5.0
 _log = logging.getLogger("alert_relay.watchdog")
 
 
-class Watchdog:
+class Watchdog(Background):
     """Watches the heartbeat. What it announced is in the database: a restart announces nothing twice."""
 
     def __init__(
@@ -37,10 +38,12 @@ class Watchdog:
             clock: gives seconds since 1970.
             monotonic: gives seconds that no clock change disturbs.
         """
+        self._look_seconds = min(_LONGEST_LOOK_SECONDS, seconds / 4)
+        super().__init__("watchdog", self._look_seconds)
         self._outbox = outbox
         self._words = words
         self._seconds = seconds
-        self._wake = wake
+        self._wake_senders = wake
         self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -48,23 +51,6 @@ class Watchdog:
         away = 0.0 if last is None else max(0.0, clock() - last)
         # After a reboot monitoring needs a while to come up as well: half of the time at least.
         self._seen = monotonic() - min(away, seconds / 2)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-
-    def start(self) -> None:
-        """Start watching."""
-        self._thread.start()
-
-    def stop(self, seconds: float) -> None:
-        """Stop watching."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
 
     def beat(self) -> None:
         """Note a heartbeat; announces that monitoring is back where its silence was announced."""
@@ -85,6 +71,11 @@ class Watchdog:
         """
         with self._lock:
             self._silence()
+
+    def step(self) -> float:
+        """Look, and return the seconds until the next look."""
+        self.look()
+        return self._look_seconds
 
     def look(self) -> None:
         """Announce the silence when it has lasted long enough."""
@@ -113,11 +104,4 @@ class Watchdog:
 
     def _announce(self, key: str, body: str, facts: dict[str, float]) -> None:
         self._outbox.add(f"watchdog {key}", body, 0.0, facts)
-        self._wake()
-
-    def _run(self) -> None:
-        while not self._stop.wait(min(_LONGEST_LOOK_SECONDS, self._seconds / 4)):
-            try:
-                self.look()
-            except Exception:
-                _log.exception("the outbox does not work; the heartbeat is looked at again")
+        self._wake_senders()

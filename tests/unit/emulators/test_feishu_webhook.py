@@ -7,16 +7,10 @@ import pytest
 
 from tests.emulators.config import FeishuConfig
 from tests.emulators.feishu import make_feishu_app
+from tests.unit.emulators.support import Clock
 
 HOOK = "/open-apis/bot/v2/hook/token-1"
 TEXT = {"msg_type": "text", "content": {"text": "request example"}}
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
