@@ -25,7 +25,7 @@ options:
   url: {description: Address of Elasticsearch., type: str, required: true}
   user: {description: Who may put objects there; empty where it knows no users., type: str, default: ""}
   password: {description: The password., type: str, default: ""}
-  previous_password: {description: The password of before; the new one takes its place., type: str, default: ""}
+  previous_password: {description: The password of before, which is changed., type: str, default: ""}
   ca_file: {description: Certificate authority of the address; or the usual ones., type: path, default: ""}
   objects:
     description: Entries of kind, name and body, in the order in which they are put.
@@ -83,7 +83,7 @@ class Elasticsearch:
     """A few calls of the REST interface, in JSON."""
 
     def __init__(self, url: str, user: str, password: str, ca_file: str) -> None:
-        """Take the address, who logs in (nobody where it is empty), and the authority (the usual ones where empty)."""
+        """Take the address, who logs in (empty is nobody), and the authority (empty is the usual ones)."""
         self.url, self.user, self.password, self.ca_file = url.rstrip("/"), user, password, ca_file
 
     def call(self, method: str, path: str, body: Any = None, login: tuple[str, str] | None = None) -> Any:

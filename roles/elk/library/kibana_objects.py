@@ -19,7 +19,7 @@ module: kibana_objects
 short_description: Import saved objects into Kibana where they differ
 description:
   - Kibana changes objects as it takes them (it migrates them to its version), so the sum of what was imported
-    is kept in a file; objects are imported again where that sum is another one or where one of them is missing.
+    is kept in a file; they are imported again where that sum is another one or where one of them is missing.
 options:
   url: {description: Address of Kibana with its base path., type: str, required: true}
   user: {description: Who may import., type: str, required: true}
