@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.logging.certificates import Authority
 from tests.logging.node import _MODULES as MODULES
 from tools.controller.engine import docker_command
+from tools.controller.failure import StageFailure
 from tools.elastic.nodes import Nodes, ensure_nodes
 
 HOME = "/opt/elasticsearch"
@@ -38,6 +39,7 @@ appender.console.layout.pattern = [%-5p][%c{1.}] %m%n%xEx{10}
 rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
 """
+_ASK = """'import urllib.request as u; u.urlopen("http://127.0.0.1:9200/_cluster/health")'"""
 # The program ends with its standard input, which systemd would close.
 _UNITS = {
     "elasticsearch": f"""
@@ -45,10 +47,11 @@ _UNITS = {
 Description=Elasticsearch of the test
 [Service]
 DynamicUser=true
+PrivateTmp=true
 StateDirectory=elasticsearch
 ExecStart=/bin/sh -c 'tail -f /dev/null | exec java -Xmx384m -XX:+UseSerialGC \
-    -Dlog4j2.configurationFile={HOME}/config/log4j2.properties -Djava.io.tmpdir=/tmp \
-    -cp "{HOME}/classes:{HOME}/modules/*" PipelineNode {HOME} {" ".join(MODULES)}'
+    -Dlog4j2.configurationFile={HOME}/node/config/log4j2.properties \
+    -cp "{HOME}/classes:{HOME}/jars/*" PipelineNode {HOME}/node {" ".join(MODULES)}'
 [Install]
 WantedBy=multi-user.target
 """,
@@ -64,7 +67,12 @@ WantedBy=multi-user.target
 
 
 def _run(*words: str) -> None:
-    subprocess.run(docker_command(*words), check=True, capture_output=True, text=True)
+    done = subprocess.run(docker_command(*words), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise StageFailure(
+            f"the Elasticsearch of the test could not be put on the machine: {done.stdout}{done.stderr}",
+            "look at the machine: docker exec -it NAME bash",
+        )
 
 
 def _compile(nodes: Nodes, folder: Path) -> None:
@@ -78,17 +86,16 @@ def place_node(machine: str, authority: Authority) -> None:
     """Install and start it on the machine (its container's name); waits until it answers.
 
     Raises:
-        subprocess.CalledProcessError: a step failed; its output is in there.
-        StageFailure: the server could not be had.
+        StageFailure: the server could not be had, or did not start; its output is in there.
     """
     nodes = ensure_nodes()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "elasticsearch"
         folder.mkdir()
         _compile(nodes, folder / "classes")
-        shutil.copytree(nodes.modules, folder / "modules")
-        config = folder / "config"
-        config.mkdir()
+        shutil.copytree(nodes.modules, folder / "jars")
+        config = folder / "node" / "config"
+        config.mkdir(parents=True)
         (config / "elasticsearch.yml").write_text(_SETTINGS)
         (config / "log4j2.properties").write_text(_LOG4J)
         certificate, key = authority.issue("node")
@@ -101,17 +108,20 @@ def place_node(machine: str, authority: Authority) -> None:
     line = f"""
         set -eu
         export DEBIAN_FRONTEND=noninteractive
-        command -v java socat >/dev/null 2>&1 && command -v socat >/dev/null ||
+        # Java's package puts links there, which the machine's image has left out.
+        mkdir -p /usr/share/man/man1
+        command -v java >/dev/null && command -v socat >/dev/null ||
             {{ apt-get update -q && apt-get install -qy --no-install-recommends {_PACKAGES}; }}
         chown -R root:root {HOME}
         chmod -R go+rX {HOME}
         chmod 600 {HOME}/node.pem
         mv {HOME}/*.service /etc/systemd/system/
         systemctl daemon-reload
-        systemctl enable --now {units}
+        systemctl enable {units}
         systemctl restart {units}
         for _ in $(seq 90); do
-            ! python3 -c 'import urllib.request as u; u.urlopen("http://127.0.0.1:9200/_cluster/health")' 2>/dev/null || exit 0
+            ! python3 -c {_ASK} 2>/dev/null || exit 0
+            [ "$(systemctl is-active elasticsearch)" = active ] || break
             sleep 2
         done
         journalctl -u elasticsearch --no-pager -n 30
