@@ -1,7 +1,7 @@
 """Let a throwaway machine send its logs: ``python -m tests.machines_logging.join NAME``.
 
-It joins the group ``logging`` of its generated inventory, gets an Elasticsearch "that is there already", and the
-Filebeat that was built here.
+It joins the group ``logging`` of its generated inventory, gets an Elasticsearch "that is there already", and
+the Filebeat that was built here.
 """
 
 from __future__ import annotations
@@ -18,6 +18,14 @@ from tools.controller.cache import BUILD
 from tools.elastic.shipper import ensure_filebeat
 
 GROUP_FILE = "logging.yml"
+SECRETS = (
+    "elastic_password",
+    "kibana_password",
+    "kibana_encryption_key",
+    "logstash_password",
+    "filebeat_password",
+    "janitor_password",
+)
 
 
 def join(machine: Path) -> None:
@@ -38,15 +46,15 @@ def join(machine: Path) -> None:
     inventory = machine / "inventory"
     group = inventory / "group_vars" / "logging"
     group.mkdir(parents=True, exist_ok=True)
-    variables = {
+    variables: dict[str, object] = {
         "elk_elasticsearch_url": f"https://127.0.0.1:{PORT}",
         "elk_elasticsearch_ca_file": str(authority.file),
         # The node knows no users, and none of what the licensed modules add.
         "elk_elasticsearch_user": "",
         "elk_object_kinds": ["ingest_pipelines"],
         "elk_ingest": "elasticsearch",
-        "elk_filebeat_password": secrets.token_hex(16),
     }
+    variables |= {f"vault_elk_{name}": secrets.token_hex(16) for name in SECRETS}
     everywhere = {
         "filebeat_deb": str(package),
         "filebeat_deb_sha256": hashlib.sha256(package.read_bytes()).hexdigest(),

@@ -59,7 +59,8 @@ WantedBy=multi-user.target
 [Unit]
 Description=TLS before the Elasticsearch of the test
 [Service]
-ExecStart=socat OPENSSL-LISTEN:{PORT},bind=127.0.0.1,reuseaddr,fork,verify=0,cert={HOME}/node.pem TCP:127.0.0.1:9200
+ExecStart=socat OPENSSL-LISTEN:{PORT},bind=127.0.0.1,reuseaddr,fork,verify=0,cert={HOME}/node.pem \
+    TCP:127.0.0.1:9200
 [Install]
 WantedBy=multi-user.target
 """,

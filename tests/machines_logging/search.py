@@ -1,4 +1,4 @@
-"""Search the machine's logs, as whoever uses Kibana does: by fields, through the interface of Elasticsearch."""
+"""Search the machine's logs as Kibana does: by fields, through the interface of Elasticsearch."""
 
 from __future__ import annotations
 

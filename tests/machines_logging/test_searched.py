@@ -24,7 +24,8 @@ def figures() -> object:
     """Write how long each search took to find its line, in seconds: build/bench/logging_search.json."""
     yield
     late = sorted(name for name, seconds in SECONDS.items() if seconds > SOON)
-    write_report("logging_search", {**{f"{name}_s": round(s, 1) for name, s in SECONDS.items()}, "late": " ".join(late)})
+    took = {f"{name}_s": round(seconds, 1) for name, seconds in SECONDS.items()}
+    write_report("logging_search", {**took, "later_than_10_s": " ".join(late)})
 
 
 def get(path: str) -> str:
@@ -78,13 +79,17 @@ def test_the_whole_way_of_a_message_is_found_by_its_id() -> None:
 
     assert eventually(lambda: actions() >= wanted, 60, pause=1), actions()
     lines = search(terms(trace__id=trace))
-    assert {value(line, "data_stream.dataset") for line in lines} == {"ai_assistant.nginx", "ai_assistant.app"}
+    assert {value(line, "data_stream.dataset") for line in lines} == {
+        "ai_assistant.nginx",
+        "ai_assistant.app",
+    }
     assert len({json.dumps(line, sort_keys=True) for line in lines}) == len(lines)
 
 
 def test_every_kind_of_log_is_there() -> None:
     """auditd cannot run in a container, and ufw's lines are the kernel's, which is the host's."""
-    on_machine("systemd-run --quiet --wait true; sudo -u nobody true; docker ps; fail2ban-client set sshd banip 192.0.2.77")
+    on_machine("systemd-run --quiet --wait true; sudo -u nobody true")
+    on_machine("systemctl restart docker; fail2ban-client set sshd banip 192.0.2.77")
     try:
         kinds = ("app", "nginx", "auth", "fail2ban", "docker", "ansible", "system")
         missing = {kind for kind in kinds if not found(terms(data_stream__dataset=f"ai_assistant.{kind}"))[0]}
@@ -95,7 +100,7 @@ def test_every_kind_of_log_is_there() -> None:
 
 def test_what_filebeat_holds() -> None:
     """Only root reads its password and its keys, and it listens nowhere."""
-    readable = on_machine("find /etc/filebeat -type f -perm /o+r -name '*.key' -o -type f -perm /o+r -name '*login*'")
-    assert readable.strip() == ""
+    secret = "-name '*.key' -o -name '*login*' -o -name '*.keystore'"
+    assert on_machine(f"find /etc/filebeat -type f -perm /o+r '(' {secret} ')'").strip() == ""
     listed = on_machine("ss -Hltnp")
     assert "filebeat" not in listed

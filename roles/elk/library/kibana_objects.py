@@ -7,12 +7,13 @@ import base64
 import hashlib
 import json
 import os
+import ssl
+import urllib.request
 import uuid
 from typing import Any
 from urllib.error import HTTPError, URLError
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
 
 DOCUMENTATION = r"""
 module: kibana_objects
@@ -60,23 +61,20 @@ class Kibana:
 
     def __init__(self, url: str, user: str, password: str, ca_file: str) -> None:
         """Take the address, who logs in, and the certificate authority (the usual ones where it is empty)."""
-        self.url, self.ca_file = url.rstrip("/"), ca_file
+        self.url = url.rstrip("/")
+        context = ssl.create_default_context(cafile=ca_file or None)
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
         self.login = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
     def _post(self, path: str, body: bytes, content_type: str) -> bytes:
         # Kibana refuses what a foreign page could send: https://www.elastic.co/guide/en/kibana/8.15/api.html#api-request-headers
         headers = {"Authorization": self.login, "Content-Type": content_type, "kbn-xsrf": "ai-assistant"}
         try:
-            answer = open_url(
-                self.url + path,
-                method="POST",
-                headers=headers,
-                data=body,
-                ca_path=self.ca_file or None,
-                timeout=120,
-                use_proxy=False,
-            )
-            text: bytes = answer.read()
+            request = urllib.request.Request(self.url + path, body, headers, method="POST")  # noqa: S310
+            with self._opener.open(request, timeout=120) as answer:
+                text: bytes = answer.read()
         except HTTPError as error:
             raise Refused(error.code, error.read().decode(errors="replace")[:500]) from error
         except (URLError, OSError, ValueError) as error:

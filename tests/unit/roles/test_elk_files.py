@@ -1,4 +1,4 @@
-"""What role elk writes for the containers, judged by compose itself and by the references of the three programs."""
+"""What role elk writes for the containers, judged by compose itself and by the programs' references."""
 
 from __future__ import annotations
 
@@ -106,7 +106,10 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     work = tmp_path_factory.mktemp("elk")
     role = ROOT / "roles/elk"
     templates = {name: f"lookup('ansible.builtin.template', '{role}/templates/{name}.j2')" for name in FILES}
-    wanted = {**templates, "worked_out.json": "[_elk_folders, _elk_certificates, _elk_heap_mb | int] | to_json"}
+    wanted = {
+        **templates,
+        "worked_out.json": "[_elk_folders, _elk_certificates, _elk_heap_mb | int] | to_json",
+    }
     content = ", ".join(f"'{name}': {expression}" for name, expression in wanted.items())
     tasks: list[dict[str, Any]] = [
         {"ansible.builtin.set_fact": {"memtotal_mb": 7900, "architecture": "x86_64", "cacheable": True}}
@@ -264,7 +267,8 @@ def test_secrets_stand_where_only_their_reader_looks(rendered: Rendered) -> None
 
 
 def test_the_way_in_is_one_address_and_leads_to_loopback(rendered: Rendered) -> None:
-    assert "ListenStream=[2001:db8::8]:5044" in (rendered["changed"] / "way_in.socket").read_text()
-    assert "proxyd --connections-max=256 127.0.0.1:5044" in (rendered["changed"] / "way_in.service").read_text()
-    assert "ListenStream=10.0.0.8:5044" in (rendered["small"] / "way_in.socket").read_text()
-    assert "proxyd --connections-max=256 127.0.0.1:9200" in (rendered["small"] / "way_in.service").read_text()
+    ways = {"changed": ("[2001:db8::8]:5044", "127.0.0.1:5044"), "small": ("10.0.0.8:5044", "127.0.0.1:9200")}
+    for name, (address, target) in ways.items():
+        assert f"ListenStream={address}\n" in (rendered[name] / "way_in.socket").read_text()
+        service = (rendered[name] / "way_in.service").read_text()
+        assert f"systemd-socket-proxyd --connections-max=256 {target}\n" in service
