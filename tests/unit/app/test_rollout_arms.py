@@ -31,6 +31,7 @@ from assistant.store.rollout_answers import RolloutAnswers
 from assistant.store.rollout_states import ABORTED, LOADING, PAUSED, ROLLED_BACK, RUNNING
 from assistant.store.rollouts import Rollouts, step
 from assistant.worker import Worker
+from tests.integration.app.process import until
 from tests.unit.app.conftest import Store
 from tests.unit.app.test_worker_and_sender import Backend, worker
 from tests.unit.app.test_worker_and_sender import step as answer_one
@@ -46,7 +47,7 @@ class Model(Backend):
         super().__init__(*results)
         self.hold = threading.Event()
         self.hold.set()
-        self.entered = threading.Event()
+        self.entered = 0
         self.stopped = False
 
     def stop(self) -> None:
@@ -54,7 +55,7 @@ class Model(Backend):
         self.hold.set()
 
     def generate(self, turns: Sequence[Turn], options: Options, caller: Caller = NOBODY) -> Completion:
-        self.entered.set()
+        self.entered += 1
         self.hold.wait(30)
         if self.stopped:
             raise Stopping
@@ -332,7 +333,7 @@ def test_a_candidate_that_hangs_holds_its_own_threads_alone(store: Store) -> Non
     for number, chat in enumerate(mine[:4]):
         store.inbox.accept(Incoming("feishu", f"h{number}", chat, "q"))
     threads = in_threads(4, lambda: answer_one(scene.worker))
-    assert scene.model.entered.wait(30)
+    until("all four wait for the candidate", lambda: scene.model.entered == 4)
     scene.say(scene.stable, *["x"] * 3)
     for chat in others[:3]:
         scene.ask(chat)
@@ -358,9 +359,7 @@ def test_who_waits_too_long_for_the_candidate_is_stables(store: Store) -> None:
     for number in range(4):
         scene.store.inbox.accept(Incoming("feishu", f"h{number}", f"h{number}", "q"))
     threads = in_threads(4, lambda: answer_one(scene.worker))
-    assert scene.model.entered.wait(30)
-    while scene.candidate.enter():
-        scene.candidate.leave()
+    until("all four wait for the candidate", lambda: scene.model.entered == 4)
     scene.store.inbox.accept(Incoming("feishu", "late", "late", "q"))
     assert answer_one(scene.worker)
     assert scene.replies() == []

@@ -146,7 +146,7 @@ def test_a_trial_that_fails_rolls_back(
 def test_a_candidate_that_never_loads_rolls_back_after_its_time(house: House, process: Process) -> None:
     process.up = False
     house.begin(load_seconds=120)
-    house.pass_time(100)
+    house.pass_time(100, every=20)
     assert house.state == ("loading", "started")
     house.pass_time(60)
     assert house.state == ("rolled_back", "load")
@@ -165,7 +165,7 @@ def test_the_clock_counts_what_ran_and_no_pause_and_no_long_gap(house: House) ->
     assert house.newest.elapsed - begun == pytest.approx(100, abs=10)
     assert house.rollouts.move(1, step("paused", "x", "", ""))
     paused = house.newest.elapsed
-    house.pass_time(500)
+    house.pass_time(500, every=100)
     assert house.newest.elapsed == paused
     assert house.rollouts.move(1, step("running", "x", "", ""))
     house.pass_time(10)
@@ -222,7 +222,7 @@ def test_after_a_reboot_the_candidate_has_time_to_load_again(
     process.figures["process_start_time_seconds"] = 900.0
     store.clock.now += LEASE_SECONDS + 1
     again = House(store, process, model, tmp_path)
-    again.pass_time(300)
+    again.pass_time(300, every=50)
     assert again.state == ("running", "loaded")
     process.up = True
     again.pass_time(60)
@@ -244,16 +244,17 @@ def test_bad_answers_roll_back_at_the_next_tick(house: House) -> None:
 
 
 def test_it_extends_hour_by_hour_says_each_reason_once_and_promotes_when_proven(house: House) -> None:
-    running(house, hours=1, minimum_ratings=0, minimum_answers=200)
-    house.have_answered(300, STABLE)
-    house.pass_time(HOUR + 70, every=30)
+    running(house, hours=0.1, extend_hours=0.1, minimum_ratings=0, minimum_answers=5, success_margin=0.5)
+    house.have_answered(6, STABLE)
+    house.pass_time(0.1 * HOUR + 90, every=60)
     assert house.state == ("running", "few_answers")
-    assert house.newest.due_hours == 2.0
-    house.pass_time(2 * HOUR, every=60)
-    assert (house.state, house.newest.due_hours) == (("running", "few_answers"), 4.0)
+    assert house.newest.due_hours == pytest.approx(0.2)
+    house.pass_time(0.2 * HOUR, every=60)
+    assert house.state == ("running", "few_answers")
+    assert house.newest.due_hours == pytest.approx(0.4)
     assert len(house.said) == 3
-    house.have_answered(300, CANDIDATE)
-    house.pass_time(HOUR, every=60)
+    house.have_answered(6, CANDIDATE)
+    house.pass_time(0.1 * HOUR, every=60)
     assert house.state == ("promoting", "good")
     assert house.rollouts.move(1, step("promoted", "confirmed", "", ""))
     house.pass_time(5)
@@ -261,15 +262,15 @@ def test_it_extends_hour_by_hour_says_each_reason_once_and_promotes_when_proven(
 
 
 def test_without_any_answer_it_ends_as_inconclusive(house: House) -> None:
-    running(house, hours=1, max_hours=3)
-    house.pass_time(4 * HOUR, every=60)
+    running(house, hours=0.1, extend_hours=0.1, max_hours=0.3)
+    house.pass_time(0.4 * HOUR, every=60)
     assert house.state == ("rolled_back", "inconclusive")
 
 
 def test_a_promotion_that_hangs_is_said_once_and_not_undone(house: House) -> None:
-    running(house)
+    running(house, promotion_seconds=60)
     assert house.rollouts.move(1, step("promoting", "good", "", ""))
-    house.pass_time(2000, every=20)
+    house.pass_time(120, every=20)
     assert house.state == ("promoting", "promotion_hangs")
     assert len(house.said) == 4
 
