@@ -1,8 +1,8 @@
 """Kibana's query language as Elasticsearch's: what Kibana sends for the saved searches' queries.
 
 The subset that the objects use, by Kibana's documentation of KQL: ``field : value``, ``field : "a phrase"``,
-``field : (a or b)``, ``field : *``, a value with stars, ranges, ``and``, ``or``, ``not`` and parentheses, with
-``and`` before ``or``.
+``field : (a or b)``, ``field : *``, a value with stars, ranges, ``and``, ``or``, ``not`` and parentheses.
+``and`` binds before ``or``.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def _searches() -> dict[str, Object]:
             "ai-assistant-failed-logins",
             ("Failed logins", "登录失败"),
             (
-                "SSH, sudo, su, console: who tried, as whom, from where. fail2ban bans an address after five.",
+                "SSH, sudo, su, login: who tried, as whom, from where. fail2ban bans an address after five.",
                 "SSH、sudo、su 与控制台：谁以何身份、从何处尝试登录。同一地址失败五次后由 fail2ban 封禁。",
             ),
             FAILED_LOGINS,

@@ -191,9 +191,9 @@ def chart(
         measures: What is drawn.
         series: Lens's name of the form: ``bar_stacked`` or ``line``.
     """
-    columns: dict[str, Object] = {_TIME: _time_column()}
-    if split:
-        columns[_SPLIT] = _split_column(*split)
+    # As Lens orders them: the most frequent values of the whole time, not of each interval.
+    columns: dict[str, Object] = {_SPLIT: _split_column(*split)} if split else {}
+    columns[_TIME] = _time_column()
     accessors = [f"measure{number}" for number in range(len(measures))]
     columns |= {accessor: measure.column() for accessor, measure in zip(accessors, measures, strict=True)}
     layer: Object = {
