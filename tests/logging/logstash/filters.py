@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,11 +45,10 @@ def _json(options: Options, event: Event, patterns: Mapping[str, str]) -> bool:
 def _grok(options: Options, event: Event, patterns: Mapping[str, str]) -> bool:
     known = {**patterns, **options.get("pattern_definitions", {})}
     overwrite = _listed(options.get("overwrite"))
+    matched = False
     for name, expressions in options["match"].items():
         text = event.get(name)
-        if text is None:
-            continue
-        for expression in _listed(expressions):
+        for expression in _listed(expressions) if text is not None else []:
             found = grok.Pattern(expression, known).find(str(text))
             if found is None:
                 continue
@@ -55,8 +56,10 @@ def _grok(options: Options, event: Event, patterns: Mapping[str, str]) -> bool:
                 if event.has(target) and target not in overwrite:
                     raise EventError(f"grok would make a list of {target}, which is there already")
                 event.set(target, value)
-            return True
-    return _tag(options, event, "_grokparsefailure")
+            matched = True
+            if options.get("break_on_match", True):
+                return True
+    return matched or _tag(options, event, "_grokparsefailure")
 
 
 def _date(options: Options, event: Event, patterns: Mapping[str, str]) -> bool:
@@ -65,7 +68,7 @@ def _date(options: Options, event: Event, patterns: Mapping[str, str]) -> bool:
     if value is None:
         return False
     for one in formats:
-        if moment := dates.parsed(value, one, options.get("timezone", "UTC")):
+        if moment := dates.parsed(value, one, event.text(options.get("timezone", "UTC"))):
             event.set(options.get("target", "@timestamp"), timestamp(moment))
             return True
     return _tag(options, event, "_dateparsefailure")
@@ -187,6 +190,38 @@ def _drop(options: Options, event: Event, patterns: Mapping[str, str]) -> bool:
     return True
 
 
+def _translate(options: Options, event: Event, patterns: Mapping[str, str]) -> bool:
+    if unknown := set(options) & {"exact", "regex", "iterate_on", "dictionary_path"}:
+        raise PipelineError(f"translate: {', '.join(sorted(unknown))} is not understood here")
+    source, target = options["source"], options.get("target", options["source"])
+    # Unless it is told to, or replaces the source itself, it leaves a target alone that is there.
+    if not event.has(source) or (event.has(target) and not options.get("override", target == source)):
+        return False
+    value = options["dictionary"].get(str(event.get(source)), options.get("fallback"))
+    if value is None:
+        return False
+    event.set(target, event.text(value))
+    return True
+
+
+def _uuid(options: Options, event: Event, patterns: Mapping[str, str]) -> bool:
+    if not event.has(options["target"]) or options.get("overwrite", False):
+        event.set(options["target"], str(uuid.uuid4()))
+    return True
+
+
+# The only lines of Ruby that the pipelines have.
+_NOW = re.compile(r"event\.set\('([^']+)', LogStash::Timestamp\.now\)")
+
+
+def _ruby(options: Options, event: Event, patterns: Mapping[str, str]) -> bool:
+    found = _NOW.fullmatch(options.get("code", ""))
+    if not found:
+        raise PipelineError("ruby: this code is not understood here")
+    event.set(found.group(1), timestamp(datetime.datetime.now(datetime.UTC)))
+    return True
+
+
 FILTERS: Mapping[str, Filter] = {
     "date": _date,
     "drop": _drop,
@@ -194,6 +229,9 @@ FILTERS: Mapping[str, Filter] = {
     "json": _json,
     "kv": _kv,
     "mutate": _mutate,
+    "ruby": _ruby,
+    "translate": _translate,
+    "uuid": _uuid,
 }
 
 

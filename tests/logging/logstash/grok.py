@@ -61,7 +61,8 @@ class Pattern:
             inside = self._expanded(known[name], known, depth + 1)
             return f"(?P<{self._capture(target, conversion or '')}>{inside})" if target else f"(?:{inside})"
 
-        replaced = _USE.sub(use, pattern)
+        # What lets a point be any character, a line's end too, is m in Ruby and s in Python.
+        replaced = _USE.sub(use, pattern).replace("(?m:", "(?s:")
         return _NAMED.sub(lambda found: f"(?P<{self._capture(found.group(1), '')}>", replaced)
 
     def _capture(self, target: str, conversion: str) -> str:

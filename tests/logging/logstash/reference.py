@@ -101,6 +101,23 @@ PLUGINS: dict[str, dict[str, Documented]] = {
                 string="tag_on_failure",
             ),
         ),
+        "ruby": Documented(
+            "3.1.8",
+            _kinds(
+                string="code init path tag_on_exception", hash="script_params", boolean="tag_with_exception_message"
+            ),
+        ),
+        "translate": Documented(
+            "3.4.2",
+            _kinds(
+                boolean="exact override regex",
+                hash="dictionary",
+                number="refresh_interval yaml_dictionary_code_point_limit",
+                string="dictionary_path ecs_compatibility fallback iterate_on refresh_behaviour source target",
+            ),
+            ("source",),
+        ),
+        "uuid": Documented("3.0.5", _kinds(string="target", boolean="overwrite"), ("target",)),
     },
     "output": {
         "elasticsearch": Documented(
@@ -131,6 +148,7 @@ CHOICES = {
     "ssl_client_authentication": ("none", "optional", "required"),
     "ssl_verification_mode": ("full", "none"),
     "data_stream": (True, "true", "false", "auto"),
+    "ilm_enabled": ("true", "false", "auto"),
     "enrich": ("codec_metadata", "source_metadata", "ssl_peer_metadata", "all", "none"),
 }
 _TYPES: dict[str, tuple[type, ...]] = {
