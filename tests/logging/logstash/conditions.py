@@ -37,7 +37,8 @@ def holds(condition: Any, event: Event) -> bool:
         EventError: Values are compared that have no order.
     """
     if not isinstance(condition, Condition):
-        return _value(condition, event) not in (None, False)
+        value = _value(condition, event)
+        return value is not None and value is not False
     what, operands = condition.what, condition.operands
     if what in ("all", "any", "not"):
         answers = (holds(operand, event) for operand in operands)

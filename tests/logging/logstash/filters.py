@@ -74,44 +74,6 @@ def _date(options: Options, event: Event, patterns: Mapping[str, str]) -> bool:
     return _tag(options, event, "_dateparsefailure")
 
 
-# A key, then a value in double or single quotes or up to the next space; a backslash keeps what follows.
-_PAIR = re.compile(
-    r"((?:\\.|[^ =])+) *= *(?:\"((?:\\.|[^\"])+)?\"|'((?:\\.|[^'])+)?'|((?:\\.|[^ ])+))?(?: |$)", re.MULTILINE
-)
-_KV_OPTIONS = {
-    "source",
-    "target",
-    "include_keys",
-    "exclude_keys",
-    "id",
-    "remove_field",
-    "add_field",
-    "whitespace",
-}
-
-
-def _kv(options: Options, event: Event, patterns: Mapping[str, str]) -> bool:
-    if unknown := set(options) - _KV_OPTIONS:
-        raise PipelineError(f"kv: {', '.join(sorted(unknown))} is not understood here")
-    if "target" not in options:
-        raise PipelineError("kv without a target lets a line overwrite any field of the event")
-    text = event.get(options.get("source", "message"))
-    include, exclude = _listed(options.get("include_keys")), _listed(options.get("exclude_keys"))
-    found: dict[str, Any] = {}
-    for pair in _PAIR.finditer(text if isinstance(text, str) else ""):
-        key, *candidates = pair.groups()
-        value = next((candidate for candidate in candidates if candidate), None)
-        if value is None or key in exclude or (include and key not in include):
-            continue
-        if key in found:
-            found[key] = [*_listed(found[key]), value]
-        else:
-            found[key] = value
-    if found:
-        event.set(options["target"], found)
-    return bool(found)
-
-
 def _converted(value: Any, kind: str) -> Any:
     if isinstance(value, list):
         return [_converted(one, kind) for one in value]
@@ -227,7 +189,6 @@ FILTERS: Mapping[str, Filter] = {
     "drop": _drop,
     "grok": _grok,
     "json": _json,
-    "kv": _kv,
     "mutate": _mutate,
     "ruby": _ruby,
     "translate": _translate,

@@ -80,19 +80,6 @@ PLUGINS: dict[str, dict[str, Documented]] = {
             ),
             ("source",),
         ),
-        "kv": Documented(
-            "4.7.0",
-            _kinds(
-                boolean="allow_duplicate_values allow_empty_values include_brackets recursive",
-                hash="default_keys",
-                array="exclude_keys include_keys tag_on_failure",
-                number="timeout_millis",
-                string="ecs_compatibility field_split field_split_pattern"
-                " prefix remove_char_key remove_char_value"
-                " source target tag_on_timeout transform_key transform_value trim_key trim_value value_split"
-                " value_split_pattern whitespace",
-            ),
-        ),
         "mutate": Documented(
             "3.5.8",
             _kinds(
