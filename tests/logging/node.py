@@ -267,12 +267,12 @@ def pipeline_node(*, port: int | None = None) -> Iterator[Node]:
 @contextmanager
 def _running(make: Callable[[Nodes, Path, int], Node], port: int | None) -> Iterator[Node]:
     home = Path(tempfile.mkdtemp(prefix="elasticsearch-"))
-    node: Node | None = None
     try:
         node = make(ensure_nodes(), home, port or free_port())
-        node.start()
-        yield node
-    finally:
-        if node:
+        try:
+            node.start()
+            yield node
+        finally:
             node.stop()
+    finally:
         shutil.rmtree(home, ignore_errors=True)
