@@ -57,5 +57,5 @@ def install_pipelines(client: httpx.Client) -> None:
 
 
 def install_data_streams(client: httpx.Client) -> None:
-    """Put what a ``data_node`` can take: all but the pipelines and the lifecycle policy, whose modules it lacks."""
+    """Put what a ``data_node`` can take: all but the pipelines and the policy, whose modules it lacks."""
     install(client, "component_templates", "index_templates", "roles")
