@@ -55,14 +55,13 @@ def prepare(node: Node) -> None:
     with node.client() as client:
         client.put("/_index_template/ai-assistant-logs", json=TEMPLATE).raise_for_status()
     config = node.home / "config"
-    for name, text in (
-        ("roles.yml", json.dumps({"ai_assistant_writer": WRITER})),
-        ("users", ""),
-        ("users_roles", ""),
-    ):
-        (config / name).write_text(text)
+    (config / "roles.yml").write_text(json.dumps({"ai_assistant_writer": WRITER}))
+    for name in ("users", "users_roles"):
+        (config / name).touch()
     users = Path(node.command[-1]).with_name("elasticsearch-users")
     adding = [*node.command[:-1], str(users), "useradd", USER, "-p", PASSWORD, "-r", "ai_assistant_writer"]
+    if USER in (config / "users").read_text():
+        return
     done = subprocess.run(adding, env=node.environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     # The node looks at the files every few seconds.
@@ -233,12 +232,31 @@ def shipper(folder: Path, program: Path, node: Node, **values: Any) -> Iterator[
         running.stop()
 
 
-def documents(node: Node, dataset: str, query: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Return what ``query`` finds in a dataset, at most 10,000; nothing where there is no stream yet."""
-    body = {"size": 10_000, "query": query or {"match_all": {}}}
-    stream = f"logs-ai_assistant.{dataset}-default"
-    with node.client() as client:
-        client.post(f"/{stream}/_refresh", params={"ignore_unavailable": "true"})
-        answer = client.post(f"/{stream}/_search", params={"ignore_unavailable": "true"}, json=body)
+def search(client: httpx.Client, dataset: str) -> Iterator[dict[str, Any]]:
+    """Yield every document of a dataset, as Elasticsearch has it now; none where there is no stream yet."""
+    stream = f"/logs-ai_assistant.{dataset}-default"
+    if client.post(f"{stream}/_refresh").status_code == httpx.codes.NOT_FOUND:
+        return
+    answer = client.post(f"{stream}/_search", params={"scroll": "1m"}, json={"size": 5000, "sort": "_doc"})
+    while True:
         answer.raise_for_status()
-    return [hit["_source"] for hit in answer.json()["hits"]["hits"]]
+        found = answer.json()
+        if not found["hits"]["hits"]:
+            return
+        yield from (hit["_source"] for hit in found["hits"]["hits"])
+        answer = client.post("/_search/scroll", json={"scroll": "1m", "scroll_id": found["_scroll_id"]})
+
+
+def documents(node: Node, dataset: str) -> list[dict[str, Any]]:
+    """Return every document of a dataset."""
+    with node.client() as client:
+        return list(search(client, dataset))
+
+
+def count(node: Node, dataset: str) -> int:
+    """Return how many documents a dataset has; 0 where there is no stream yet."""
+    stream = f"/logs-ai_assistant.{dataset}-default"
+    with node.client() as client:
+        client.post(f"{stream}/_refresh")
+        answer = client.get(f"{stream}/_count")
+        return int(answer.json()["count"]) if answer.is_success else 0
