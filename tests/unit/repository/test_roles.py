@@ -36,6 +36,7 @@ EXPECTED_ROLES = {
     "blackbox_exporter",
     "prometheus",
     "grafana",
+    "filebeat",
 }
 
 
