@@ -181,6 +181,10 @@ screenshots: artifacts checkers  ## the pictures of the web chat in docs/images,
 dashboards: venv  ## write files/grafana/dashboards from tools/dashboards
 	@$(BIN)/python -m tools.dashboards
 
+.PHONY: kibana
+kibana: venv  ## write files/kibana/objects.ndjson from tools/kibana
+	@$(BIN)/python -m tools.kibana
+
 .PHONY: demo-models
 demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)
 	PYTHONPATH=app $(BIN)/python -m tools.demo_model train $(DEMO_MODELS)

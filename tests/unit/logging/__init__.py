@@ -1,1 +1,1 @@
-"""What stores logs: files that agree with each other and with what is written."""
+"""What the logs promise: no secrets, and the same result by Logstash and by Elasticsearch."""
