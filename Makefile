@@ -122,7 +122,7 @@ $(PYTEST) $(foreach subject,ssh firewall docker docker_registry assistant proxy,
 endef
 
 .PHONY: test-logging
-test-logging: venv elastic  ## ingest pipelines, data streams and snapshots on real Elasticsearch nodes
+test-logging: artifacts checkers elastic  ## ingest pipelines, data streams and snapshots on real Elasticsearch nodes
 	$(PYTEST) tests/logging
 
 .PHONY: bench-demo
@@ -180,6 +180,10 @@ screenshots: artifacts checkers  ## the pictures of the web chat in docs/images,
 .PHONY: dashboards
 dashboards: venv  ## write files/grafana/dashboards from tools/dashboards
 	@$(BIN)/python -m tools.dashboards
+
+.PHONY: kibana
+kibana: venv  ## write files/kibana/objects.ndjson from tools/kibana
+	@$(BIN)/python -m tools.kibana
 
 .PHONY: demo-models
 demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)

@@ -1,4 +1,4 @@
-"""Elasticsearch for tests: the distribution without most modules, and an older server with the ingest modules.
+"""Elasticsearch for tests: the distribution without most modules, and an older one with the ingest modules.
 
 Maven Central has of the version that is deployed the distribution that Elastic makes for testing plugins:
 server, TLS, security, no ingest processors. These are there up to 7.10.2. Neither alone shows everything;
@@ -94,7 +94,7 @@ def ensure_nodes() -> Nodes:
     ensure_packages(PROGRAMS)
     place = cache_directory("elastic") / f"node-{fingerprint(*_SOURCES, _CHECKSUMS)}"
     if not place.exists():
-        # Two runs at once each make their own, the first puts it in place; a cut-off one leaves nothing there.
+        # Two runs at once each make their own and the first puts it in place; a cut-off one leaves nothing.
         partial = Path(tempfile.mkdtemp(prefix="part-", dir=place.parent))
         try:
             run(
@@ -105,9 +105,9 @@ def ensure_nodes() -> Nodes:
             )
             if wrong := _wrong_files(partial):
                 raise StageFailure(
-                    f"Maven brought other files than {_CHECKSUMS.relative_to(ROOT)} lists: {', '.join(wrong)}",
-                    "look where they come from; after a wanted change of pom.xml: "
-                    "cd FOLDER && sha256sum *.zip modules/*.jar",
+                    f"Maven brought other files than {_CHECKSUMS.relative_to(ROOT)} says: {', '.join(wrong)}",
+                    "look where they come from; after a wanted change of pom.xml write the file anew: "
+                    "mvn -Dnodes.folder=FOLDER package, then in FOLDER sha256sum *.zip modules/*.jar",
                 )
             _add_stand_ins(_unpack(next(partial.glob("elasticsearch-*.zip")), partial))
             # mkdtemp's folder is for its owner alone.

@@ -6,6 +6,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
+import org.apache.lucene.analysis.TokenStream;
+import org.apache.lucene.analysis.email.UAX29URLEmailTokenizer;
+import org.apache.lucene.analysis.miscellaneous.RemoveDuplicatesTokenFilter;
+import org.apache.lucene.analysis.pattern.PatternCaptureGroupTokenFilter;
 import org.elasticsearch.Build;
 import org.elasticsearch.client.internal.node.NodeClient;
 import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
@@ -17,7 +22,13 @@ import org.elasticsearch.common.settings.Setting;
 import org.elasticsearch.common.settings.Settings;
 import org.elasticsearch.common.settings.SettingsFilter;
 import org.elasticsearch.features.NodeFeature;
+import org.elasticsearch.index.analysis.AbstractTokenFilterFactory;
+import org.elasticsearch.index.analysis.PreConfiguredTokenFilter;
+import org.elasticsearch.index.analysis.PreConfiguredTokenizer;
+import org.elasticsearch.index.analysis.TokenFilterFactory;
+import org.elasticsearch.indices.analysis.AnalysisModule.AnalysisProvider;
 import org.elasticsearch.plugins.ActionPlugin;
+import org.elasticsearch.plugins.AnalysisPlugin;
 import org.elasticsearch.plugins.Plugin;
 import org.elasticsearch.rest.BaseRestHandler;
 import org.elasticsearch.rest.RestController;
@@ -27,12 +38,13 @@ import org.elasticsearch.rest.RestResponse;
 import org.elasticsearch.rest.RestStatus;
 
 /**
- * What a client meets of two modules that the distribution on Maven Central lacks.
+ * What a client meets of three modules that the distribution on Maven Central lacks.
  *
  * <p>rest-root: GET / with the version, which Filebeat and Logstash ask first. x-pack-ilm: that an index
- * may name its lifecycle policy. The policy itself does nothing here.
+ * may name its lifecycle policy; the policy itself does nothing here. analysis-common: how security's own
+ * index takes e-mail addresses apart, without which there are no users, roles and keys.
  */
-public final class StandIns extends Plugin implements ActionPlugin {
+public final class StandIns extends Plugin implements ActionPlugin, AnalysisPlugin {
     @Override
     public List<Setting<?>> getSettings() {
         return List.of(
@@ -52,6 +64,39 @@ public final class StandIns extends Plugin implements ActionPlugin {
             Supplier<DiscoveryNodes> nodes,
             Predicate<NodeFeature> features) {
         return List.of(new Root());
+    }
+
+    @Override
+    public Map<String, AnalysisProvider<TokenFilterFactory>> getTokenFilters() {
+        return Map.of("pattern_capture", (index, environment, name, settings) -> new Capture(name, settings));
+    }
+
+    @Override
+    public List<PreConfiguredTokenFilter> getPreConfiguredTokenFilters() {
+        return List.of(
+                PreConfiguredTokenFilter.singleton("unique", false, RemoveDuplicatesTokenFilter::new));
+    }
+
+    @Override
+    public List<PreConfiguredTokenizer> getPreConfiguredTokenizers() {
+        return List.of(PreConfiguredTokenizer.singleton("uax_url_email", UAX29URLEmailTokenizer::new));
+    }
+
+    private static final class Capture extends AbstractTokenFilterFactory {
+        private final Pattern[] patterns;
+        private final boolean original;
+
+        private Capture(String name, Settings settings) {
+            super(name, settings);
+            patterns =
+                    settings.getAsList("patterns").stream().map(Pattern::compile).toArray(Pattern[]::new);
+            original = settings.getAsBoolean("preserve_original", true);
+        }
+
+        @Override
+        public TokenStream create(TokenStream stream) {
+            return new PatternCaptureGroupTokenFilter(stream, original, patterns);
+        }
     }
 
     private static final class Root extends BaseRestHandler {
