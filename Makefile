@@ -162,6 +162,10 @@ bench-cache: artifacts checkers  ## cached answers of the API beside a plain han
 bench-logging: artifacts checkers  ## what logging costs at 100 requests a second: build/bench/logging.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.logging_cost $(BENCH_LOGGING)
 
+.PHONY: bench-log-outage
+bench-log-outage: venv elastic  ## Elasticsearch away under 200 lines/s, Filebeat killed: build/bench/log_outage.json; SECONDS_AWAY=300
+	$(BIN)/python -m tests.bench.log_outage --seconds $(or $(SECONDS_AWAY),300)
+
 .PHONY: bench-corrupt-files
 bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill
 	PYTHONPATH=app $(BIN)/python -m tests.bench.corrupt_files

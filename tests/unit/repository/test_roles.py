@@ -38,6 +38,7 @@ EXPECTED_ROLES = {
     "prometheus",
     "grafana",
     "elk",
+    "filebeat",
 }
 
 
