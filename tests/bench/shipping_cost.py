@@ -7,8 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.integration.app.process import until
-from tests.logging.filebeat import Shipper, count, prepare, shipper
+from tests.logging.filebeat import Shipper, prepare, shipper, wait_for
 from tests.logging.node import data_node
 from tests.logging.writer import Writer
 from tools.elastic.shipper import Filebeat
@@ -45,12 +44,12 @@ def shipping_cpu_percent(filebeat: Filebeat, requests: int, lines: int, seconds:
         with shipper(Path(name), filebeat.program, node, filebeat_queue_mb=1024) as running:
             writer = Writer(running, requests * lines)
             writer.add(1)
-            until("a line arrives", lambda: count(node, "app") == 1, 120)
+            wait_for(node, "app", 1)
             idle = _percent(running, seconds)
             busy = _percent(running, seconds, writer, requests)
             writer.stop()
-            until("all is there", lambda: count(node, "app") == writer.written, 120)
-            until("all requests are there", lambda: count(node, "nginx") == requests * seconds, 120)
+            wait_for(node, "app", writer.written, 300)
+            wait_for(node, "nginx", requests * seconds, 300)
     return {"busy": round(busy, 2), "idle": round(idle, 2)}
 
 
