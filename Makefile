@@ -100,6 +100,11 @@ molecule-monitoring: artifacts checkers  ## all of site.yml with the monitoring,
 	@rm -f build/logs/molecule-verify.log
 	$(WITH_VENV) molecule test -s monitoring || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
 
+.PHONY: molecule-logging
+molecule-logging: artifacts checkers  ## all of site.yml with the logging: a real Filebeat, a real Elasticsearch, lines searched for
+	@rm -f build/logs/molecule-verify.log
+	$(WITH_VENV) molecule test -s logging || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
+
 .PHONY: faults
 faults: artifacts checkers  ## accidents while harden.yml runs, on a bare machine that stays: MACHINE_NAME=assistant-faults
 	@$(PYTHON) -m tools.demo machine --name $(or $(MACHINE_NAME),assistant-faults)

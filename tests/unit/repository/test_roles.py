@@ -37,6 +37,7 @@ EXPECTED_ROLES = {
     "blackbox_exporter",
     "prometheus",
     "grafana",
+    "elk",
     "filebeat",
 }
 
