@@ -1,8 +1,8 @@
 """TLS before the Elasticsearch of the test, with the machine's own Python.
 
 ``front.py CERTIFICATE PORT TARGET_PORT``. It answers ``GET /_license`` itself, as the released Elasticsearch
-does with its free license: Filebeat asks for it first, and the server of the test has no module for it. Everything
-else goes through as it is.
+does with its free license: Filebeat asks for it first, and the server of the test has no module for it.
+Everything else goes through as it is.
 """
 
 from __future__ import annotations
