@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,10 +191,11 @@ def _platforms(folder: Path) -> Iterator[tuple[str, str]]:
         process.wait(20)
 
 
-def nginx_configuration(folder: Path) -> str:
+def nginx_configuration(folder: Path, more: Mapping[str, object] | None = None) -> str:
     """Return the role's own configuration with its own defaults; ``folder`` is for Ansible's files.
 
-    What a test machine must have otherwise (ports, paths) is put in by ``nginx_running``.
+    ``more`` are values of the role's variables beside those. What a test machine must have otherwise (ports,
+    paths) is put in by ``nginx_running``.
     """
     values = {
         "proxy_domain": DOMAIN,
@@ -204,7 +205,7 @@ def nginx_configuration(folder: Path) -> str:
         "proxy_upstream": "127.0.0.1:@APP@",
         "_proxy_tls": "@FOLDER@",
     }
-    return render(folder, "proxy", "nginx.conf.j2", dict(values))
+    return render(folder, "proxy", "nginx.conf.j2", {**values, **(more or {})})
 
 
 @contextmanager
