@@ -115,7 +115,7 @@ def assembled(
         StageFailure: a part did not start; the text holds its log.
     """
     with ExitStack() as held:
-        feishu, telegram = held.enter_context(_platforms(folder))
+        feishu, telegram = held.enter_context(platforms(folder))
         settings = {"ASSISTANT_FEISHU_BASE_URL": feishu, "ASSISTANT_TELEGRAM_BASE_URL": telegram}
         place = folder / "assistant"
         place.mkdir()
@@ -153,7 +153,12 @@ def _queue(url: str, texts: list[str]) -> None:
 
 
 @contextmanager
-def _platforms(folder: Path) -> Iterator[tuple[str, str]]:
+def platforms(folder: Path) -> Iterator[tuple[str, str]]:
+    """Run both emulated platforms; yields the addresses of Feishu's and Telegram's.
+
+    Raises:
+        StageFailure: they did not start.
+    """
     config = folder / "emulators.json"
     config.write_text(
         json.dumps(
