@@ -94,6 +94,18 @@ def test_slow_answers_are_those_far_above_stables_p99() -> None:
     assert verdict(unknown, seconds=1.0) == ("continue", "")
 
 
+def test_slow_as_a_rule_is_seen_whatever_stables_p99_is() -> None:
+    late = replace(EQUAL, stable=replace(GOOD, p99=60.0))
+    slow = replace(late, candidate_recent=((OK, 5.1),) * 6)
+    assert verdict(slow, seconds=1.0) == ("rollback", "slow")
+    assert verdict(replace(late, candidate_recent=((OK, 4.9),) * 6), seconds=1.0) == ("continue", "")
+    # Half of them, and enough, of both.
+    assert verdict(replace(late, candidate_recent=((OK, 5.1),) * 5), seconds=1.0) == ("continue", "")
+    assert verdict(replace(slow, stable_recent=NEWEST[:5]), seconds=1.0) == ("continue", "")
+    mixed = ((OK, 5.1),) * 9 + ((OK, 1.0),) * 11
+    assert verdict(replace(late, candidate_recent=mixed), seconds=1.0) == ("continue", "")
+
+
 @pytest.mark.parametrize(
     ("figures", "code"),
     [
