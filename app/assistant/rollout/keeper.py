@@ -83,6 +83,7 @@ class Keeper(Background):
         self._probed = 0
         self._held_until = self._renew_at = self._next_tick = 0.0
         self._tries = 0
+        self._complained = False
         self._told: tuple[int, str, str] | None = None
         self.newest: Rollout | None = None
         self._loops = Loops([Loop("rollout", self.step, idle_seconds=LOOK_SECONDS)])
@@ -125,12 +126,15 @@ class Keeper(Background):
                 self._next_tick = 0.0
             try:
                 self._arms.candidate.open(newest.number, newest.url, rules_of(newest.rules).share)
+                self._complained = False
             except (OSError, ValueError) as error:
-                log.error(
-                    "candidate_api_token: the candidate's token cannot be read; the stable model answers "
-                    "everybody",
-                    error=type(error).__name__,
-                )
+                if not self._complained:
+                    log.error(
+                        "candidate_api_token: the candidate's token cannot be read; the stable model "
+                        "answers everybody",
+                        error=type(error).__name__,
+                    )
+                self._complained = True
             self._arms.follow(newest)
         self._file.show(newest)
         return newest
