@@ -192,12 +192,11 @@ class Keeper(Background):
 
     def _load(self, newest: Rollout, rules: Rules, probe: Probe) -> None:
         reason: Reason | None = None
-        health = probe.health(rules)
-        if probe.ready and self._arms.candidate.usable:
-            reason = alarm(Evidence.nothing(), replace(health, away_seconds=0.0), rules) or self._trial(rules)
-            if reason is None:
-                return
-        elif newest.now - newest.created_at >= rules.load_seconds:
+        if probe.ready:
+            reason = alarm(Evidence.nothing(), probe.health(rules), rules)
+            if reason is None and self._arms.candidate.usable:
+                reason = self._trial(rules)
+        if reason is None and newest.now - newest.created_at >= rules.load_seconds:
             reason = reasons.not_loaded(rules.load_seconds)
         if reason is not None:
             state = RUNNING if reason is reasons.LOADED else ROLLED_BACK
