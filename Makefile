@@ -145,6 +145,10 @@ bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy
 bench-lifecycle: artifacts  ## both demo models, evaluated and compared: build/bench/lifecycle.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle
 
+.PHONY: bench-beside
+bench-beside: artifacts  ## how long people wait while the model is evaluated: build/bench/evaluation_beside.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle.beside
+
 .PHONY: bench-metrics
 bench-metrics: artifacts checkers  ## a scrape of /metrics at rest and while the model is busy: build/bench/metrics.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.metrics $(BENCH_METRICS)
