@@ -78,16 +78,17 @@ class Folder:
 
     def note_promotion(self, current: str, over: str, at: float) -> None:
         """Note that ``current`` took the place of ``over``; the inventory still names that."""
-        write_whole(self.path / NOTE, {"current": current, "over": over, "at": int(at)})
-
-    def forget_promotion(self, current: str) -> None:
-        """Remove the note where it is of ``current``."""
-        path = self.path / NOTE
-        try:
-            noted = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        before = self._noted()
+        if before.get("current") == current:
             return
+        # The inventory may lag behind by more than one.
+        earlier = [*before.get("earlier", []), before["over"]] if before.get("current") == over else []
+        values = {"current": current, "over": over, "earlier": earlier, "at": int(at)}
+        write_whole(self.path / NOTE, values)
+
+    def _noted(self) -> dict[str, Any]:
+        try:
+            noted = json.loads((self.path / NOTE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            noted = {}
-        if not isinstance(noted, dict) or noted.get("current") in (None, current):
-            path.unlink(missing_ok=True)
+            return {}
+        return noted if isinstance(noted, dict) and "over" in noted else {}

@@ -119,6 +119,7 @@ class Promotion:
             if time.monotonic() - self._told_at < _AGAIN_SECONDS:
                 return
         elif record.told or (same and state is not None and state.state == PROMOTED):
+            self._note(record)
             self._records.drop()
             return
         if not record.back and not (same and wanted):
@@ -160,9 +161,8 @@ class Promotion:
         if container is None:
             return
         if self._ready(self._config.ready_url):
-            if record.over != record.candidate:
-                self._folder.note_promotion(record.candidate, record.over, time.time())
             self._engine.assistant(self._config.stable, "rollout", "confirm")
+            self._note(record)
             _LOG.info("rollout %s: %s answers everybody now", record.id, record.candidate)
             self._end(record)
         elif container.restarts >= _RESTARTS:
@@ -171,8 +171,12 @@ class Promotion:
             seconds = self._config.ready_seconds
             self._turn_back(record, f"{record.candidate} was not ready within {seconds:.0f} s")
 
+    def _note(self, record: Record) -> None:
+        """Note it once the app says so: what is gone back from leaves the note as it was."""
+        if not record.back and record.over != record.candidate:
+            self._folder.note_promotion(record.candidate, record.over, time.time())
+
     def _undo(self, record: Record, tell: bool) -> None:
-        self._folder.forget_promotion(record.candidate)
         ours = self._folder.target(CURRENT) in ("", record.candidate, record.over)
         if ours and record.over and record.over != record.candidate:
             self._folder.point(CURRENT, record.over)

@@ -22,12 +22,17 @@ _MOST_BYTES = 65536
 
 @dataclass(frozen=True)
 class State:
-    """One rollout: ``since`` is when it got into this state, in seconds since 1970."""
+    """One rollout: ``candidate`` is the name of the model's file, ``since`` when it got into this state."""
 
     id: str
     state: str
     candidate: str
     since: float
+
+
+def _file(model: str) -> str:
+    """Return the name of a model's file; the app names models without the suffix."""
+    return model if model.endswith(".gguf") else f"{model}.gguf"
 
 
 def _moment(value: Any, otherwise: float) -> float:
@@ -67,6 +72,6 @@ def read_state(path: Path) -> State | None:
     return State(
         id=str(values["id"]),
         state=str(values["state"]),
-        candidate=str(values.get("candidate", "")),
+        candidate=_file(str(values.get("candidate", ""))),
         since=_moment(values.get("since"), status.st_mtime),
     )

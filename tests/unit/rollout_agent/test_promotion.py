@@ -126,6 +126,26 @@ def test_what_was_not_tried_is_not_promoted(host: Host, candidate: str, word: st
     assert host.links() == BEFORE
 
 
+def test_a_second_promotion_remembers_what_the_first_one_replaced(host: Host) -> None:
+    values = {"current": "old.gguf", "over": "older.gguf", "earlier": ["oldest.gguf"], "at": 1}
+    host.note.write_text(json.dumps(values))
+    host.say("promoting")
+    host.agent().look()
+    noted = json.loads(host.note.read_text())
+    assert (noted["over"], noted["earlier"]) == ("old.gguf", ["oldest.gguf", "older.gguf"])
+
+
+def test_killed_before_its_note_is_written_it_is_written_later(host: Host) -> None:
+    host.say("promoting")
+    host.docker.say(killed_after=["exec"])
+    assert _run(host, "", 0, ready=True) == -9
+    assert not host.note.exists()
+    host.docker.say(killed_after=[])
+    host.say("promoted")
+    host.agent().look()
+    assert json.loads(host.note.read_text())["over"] == "old.gguf"
+
+
 def test_a_note_that_cannot_be_read_is_set_aside(host: Host) -> None:
     (host.config.records / "promotion.json").write_text("{")
     host.say("promoting")
@@ -137,9 +157,10 @@ def test_a_note_that_cannot_be_read_is_set_aside(host: Host) -> None:
 
 # The agent is killed right after Docker did what it asked for, or at any of its own system calls that change
 # something; another one goes on, and the end is the same.
-_KILLED_AT = ["os.rename", "os.symlink", "pathlib.Path.unlink", "os.fsync"]
+_KILLED_AT = ["os.rename", "before os.rename", "os.symlink", "before pathlib.Path.unlink"]
 _RUNNER = """
 import os, pathlib, sys
+from pathlib import Path
 from rollout_agent.agent import Agent
 from rollout_agent.config import read_config
 from rollout_agent.engine import Engine
@@ -184,7 +205,7 @@ def _run(host: Host, place: str, number: int, *, ready: bool, looks: int = 3) ->
     ).returncode
 
 
-@pytest.mark.parametrize("place", [f"{when}{name}" for name in _KILLED_AT for when in ("", "before ")])
+@pytest.mark.parametrize("place", _KILLED_AT)
 def test_killed_anywhere_it_goes_on(host: Host, place: str) -> None:
     host.say("promoting")
     deaths = 0
@@ -197,7 +218,7 @@ def test_killed_anywhere_it_goes_on(host: Host, place: str) -> None:
     assert json.loads(host.note.read_text())["over"] == "old.gguf"
 
 
-@pytest.mark.parametrize("place", [f"{when}{name}" for name in _KILLED_AT for when in ("", "before ")])
+@pytest.mark.parametrize("place", _KILLED_AT)
 def test_killed_anywhere_on_its_way_back_it_goes_on(host: Host, place: str) -> None:
     host.say("promoting")
     assert _run(host, "", 0, ready=False) == 0
