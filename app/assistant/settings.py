@@ -77,7 +77,8 @@ class Settings(BaseSettings):
     ``feishu_signature_scheme``, ``feishu_plain_events`` and ``feishu_max_age_seconds`` say which events are
     let in (``channels/feishu/gate.py``).
     ``feishu_allowed`` and ``telegram_allowed`` list the people and chats that may ask, separated by commas;
-    empty is everybody. ``feishu_admins`` and ``telegram_admins`` list people. ``messages_per_minute`` and
+    empty is everybody. ``feishu_admins`` and ``telegram_admins`` list people. ``operators_feishu_chat`` and
+    ``operators_telegram_chat`` are told what operators have to know. ``messages_per_minute`` and
     ``messages_per_day`` are limits for each person, 0 for none. The model is told of the last
     ``context_hours`` of a conversation, 0 for all of it. Who waits for ``notice_seconds`` is told so, 0 for
     never. A conversation's first question that was answered in the last ``answer_cache_seconds`` gets the
@@ -132,6 +133,8 @@ class Settings(BaseSettings):
     feishu_admins: str = ""
     telegram_allowed: str = ""
     telegram_admins: str = ""
+    operators_feishu_chat: str = ""
+    operators_telegram_chat: str = ""
     messages_per_minute: Annotated[int, Field(ge=0, le=100000)] = 0
     messages_per_day: Annotated[int, Field(ge=0, le=1000000)] = 0
     context_hours: Annotated[int, Field(ge=0, le=87600)] = 24
@@ -179,6 +182,14 @@ class Settings(BaseSettings):
         for name in _names(value):
             if not form.fullmatch(name):
                 raise ValueError(f"'{name}' is none of {kind}; separate several by commas")
+        return value
+
+    @field_validator("operators_feishu_chat", "operators_telegram_chat")
+    @classmethod
+    def _is_chat(cls, value: str, info: ValidationInfo) -> str:
+        kind, form = PERSONS[str(info.field_name).split("_")[1]]
+        if value and not form.fullmatch(value):
+            raise ValueError(f"'{value}' is none of {kind}; name one chat")
         return value
 
     @field_validator("trusted_proxies")
