@@ -5,6 +5,7 @@ EXAMPLES = {
     "ASSISTANT_BACKEND_URL": "http://10.0.0.5:8000/v1",
     "ASSISTANT_BACKEND_MODEL": "qwen2.5-7b-instruct",
     "ASSISTANT_DATABASE_URL": "sqlite:////var/lib/ai-assistant/assistant.db",
+    "ASSISTANT_ROLLOUT_STATE_FILE": "/var/lib/ai-assistant/rollout.json",
     "ASSISTANT_PUBLIC_URL": "https://assistant.example.com",
     "ASSISTANT_FEISHU_ENABLED": "true",
     "ASSISTANT_FEISHU_APP_ID": "cli_a1b2c3d4e5f6",

@@ -31,6 +31,9 @@ def write_report(
     month: str = "",
     ratings: Sequence[Satisfaction] | None = None,
     ratings_days: int = 0,
+    conversations: Figures | None = None,
+    judge: Figures | None = None,
+    base_month: str = "",
 ) -> tuple[Path, Path]:
     """Write ``MONTH.html`` and ``MONTH.json`` into ``folder``; those that are there already are replaced.
 
@@ -41,6 +44,9 @@ def write_report(
         month: ``YYYY-MM``; empty for the month in which the run was begun.
         ratings: people's ratings of the last ``ratings_days`` days, or None to leave them out.
         ratings_days: see ``ratings``.
+        conversations: ``conversation_figures`` of a sample of what people asked, or None.
+        judge: ``judge_figures``, or None.
+        base_month: of which month ``base`` is, or empty.
 
     Returns:
         the paths of both.
@@ -58,8 +64,11 @@ def write_report(
         "month": month,
         "model": summary(judged),
         "base": summary(base) if base else None,
+        "base_month": base_month,
         "comparison": comparison(base, judged) if base else None,
         "csat": None if ratings is None else {"days": ratings_days, **csat(ratings)},
+        "conversations": conversations,
+        "judge": judge,
         "changed": changed(base, judged) if base else [],
     }
     page = _page(found, [*earlier, found], judged)

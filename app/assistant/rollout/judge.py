@@ -45,6 +45,11 @@ class Evidence:
     stable_recent: Answers = ()
     candidate_recent: Answers = ()
 
+    @classmethod
+    def nothing(cls) -> "Evidence":
+        """Return the evidence before there is any."""
+        return cls(ArmFigures(), ArmFigures())
+
 
 @dataclass(frozen=True)
 class Verdict:

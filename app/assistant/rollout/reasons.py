@@ -60,3 +60,50 @@ def promotion_failed(text: str) -> Reason:
         f"the new model was not well in its place and the old one is back: {text}",
         f"新模型上线后不正常，已恢复旧模型：{text}",
     )
+
+
+def not_loaded(seconds: float) -> Reason:
+    """Return the reason "it was not ready within ``seconds``"."""
+    return Reason(
+        "load",
+        f"the candidate was not loaded and reachable within {seconds:g} s; see docker logs ai-candidate",
+        f"候选模型未能在 {seconds:g} 秒内加载完毕，见 docker logs ai-candidate",
+    )
+
+
+def trial_failed(kind: str) -> Reason:
+    """Return the reason "it could not answer a trial question"; ``kind`` is what the error was."""
+    return Reason(
+        "load",
+        f"the candidate is loaded and cannot answer a trial question ({kind}); see docker logs ai-candidate",
+        f"候选模型已加载但无法回答试问（{kind}），见 docker logs ai-candidate",
+    )
+
+
+def trial_slow(seconds: float) -> Reason:
+    """Return the reason "a trial question was not answered within ``seconds``"."""
+    return Reason(
+        "slow",
+        f"the candidate did not answer a trial question within {seconds:g} s",
+        f"候选模型未能在 {seconds:g} 秒内回答试问",
+    )
+
+
+TRIAL_EMPTY = Reason(
+    "empty", "the candidate answered a trial question with nothing", "候选模型对试问的回答为空"
+)
+PROMOTION_HANGS = Reason(
+    "promotion_hangs",
+    "the promotion takes long; see: journalctl -u ai-assistant-rollout. To end it: rollout abort",
+    "发布耗时过长，见 journalctl -u ai-assistant-rollout；如需终止：rollout abort",
+)
+# The states in words.
+STATES = {
+    "loading": ("the candidate is being loaded", "正在加载候选模型"),
+    "running": ("it runs", "运行中"),
+    "paused": ("it is paused", "已暂停"),
+    "promoting": ("the candidate becomes the stable model", "候选模型正在转为稳定模型"),
+    "promoted": ("done", "已完成"),
+    "rolled_back": ("rolled back", "已回滚"),
+    "aborted": ("aborted", "已中止"),
+}
