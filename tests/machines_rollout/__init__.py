@@ -1,1 +1,1 @@
-"""A rollout on a deployed machine, through its playbook: promoted, not promoted, and every way to be rolled back."""
+"""A rollout on a deployed machine, through its playbook: promoted or not, and rolled back for each fault."""

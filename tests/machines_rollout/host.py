@@ -1,4 +1,4 @@
-"""The machine's side of a rollout: its playbook, its state, and how long it takes until a candidate is gone."""
+"""The machine's side of a rollout: its playbook, its state, and when its candidate is gone."""
 
 from __future__ import annotations
 
