@@ -10,7 +10,7 @@ from pathlib import Path
 from .config import Config
 from .engine import Container, Engine
 from .errors import EngineRefused
-from .state import State
+from .state import UNDONE, State
 
 _LOG = logging.getLogger("rollout_agent")
 # What was told and did not change the state is told again after so many seconds.
@@ -65,6 +65,9 @@ class Candidate:
         if container is not None and self._is_young(container.created, state):
             return False
         if container is not None:
+            if state is not None and state.state in UNDONE:
+                for line in self._engine.last_lines(self._config.candidate):
+                    _LOG.info("%s: %s", self._config.candidate, line[:1000])
             _LOG.info("removing the container %s", self._config.candidate)
             self._engine.remove(self._config.candidate)
         return all([self._clear_token(path, state) for path in self._config.tokens])

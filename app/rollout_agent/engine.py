@@ -109,6 +109,14 @@ class Engine:
         """
         self._do("rm", "--force", "--volumes", name)
 
+    def last_lines(self, name: str, count: int = 20) -> list[str]:
+        """Return what a container wrote last; nothing where that cannot be had."""
+        try:
+            done = self._run("logs", "--tail", str(count), name)
+        except EngineAway:
+            return []
+        return (done.stdout + done.stderr).splitlines()[-count:] if done.returncode == 0 else []
+
     def assistant(self, name: str, *arguments: str) -> None:
         """Run the app's command line in the container ``name``.
 
