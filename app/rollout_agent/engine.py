@@ -15,6 +15,8 @@ from .times import seconds_of
 PID_FILE = Path("/run/docker.pid")
 # A container has 30 seconds to end (role assistant, stop_timeout); pulling nothing, all else is quick.
 _SECONDS = 120.0
+# In the app's JSON lines (docs/logs.md).
+_EVERYDAY = '"log.level":"info"'
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,13 @@ class Engine:
         self._do("rm", "--force", "--volumes", name)
 
     def last_lines(self, name: str, count: int = 20) -> list[str]:
-        """Return what a container wrote last; nothing where that cannot be had."""
+        """Return what a container wrote last, but for the app's everyday lines; nothing where that fails."""
         try:
-            done = self._run("logs", "--tail", str(count), name)
+            done = self._run("logs", "--tail", "400", name)
         except EngineAway:
             return []
-        return (done.stdout + done.stderr).splitlines()[-count:] if done.returncode == 0 else []
+        lines = (done.stdout + done.stderr).splitlines() if done.returncode == 0 else []
+        return [line for line in lines if _EVERYDAY not in line][-count:]
 
     def assistant(self, name: str, *arguments: str) -> None:
         """Run the app's command line in the container ``name``.

@@ -29,7 +29,7 @@ _WATCH = (
 
 def play(action: str, *arguments: str, **values: Any) -> SiteRun:
     """Run the playbook's ``action``, with ``values`` in place of the inventory's."""
-    asked = json.dumps({"action": action, **values})
+    asked = json.dumps({"do": action, **values})
     return run_site(INVENTORY, "-e", asked, *arguments, playbook=PLAYBOOK)
 
 
