@@ -24,7 +24,7 @@ _HALF += (
 def running() -> Iterator[None]:
     """A rollout of the second demonstration's model over the first, with the usual 24 hours."""
     host.serve(OLD)
-    done = host.start(shipped(NEW), rollout_share=0.5)
+    done = host.start(shipped(NEW), rollout_share=0.5, rollout_settings={"trial_seconds": 150})
     assert done.status == 0, done.output[-3000:]
     yield
     host.play("abort")

@@ -22,6 +22,7 @@ COMPRESSED = {
     "rollout_minimum_answers": 12,
     "rollout_minimum_ratings": 10,
     "rollout_settings": {
+        "trial_seconds": 150,
         "extend_hours": 0.01,
         "judge_seconds": 5,
         "tick_seconds": 2,
