@@ -151,6 +151,10 @@ bench-metrics: artifacts checkers  ## a scrape of /metrics at rest and while the
 bench-cache: artifacts checkers  ## cached answers of the API beside a plain handler: build/bench/cache.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.cache $(BENCH_CACHE)
 
+.PHONY: bench-mix
+bench-mix: artifacts checkers  ## 85% frequent questions at rising rates, over the API: build/bench/mix.json and .png
+	PYTHONPATH=app $(BIN)/python -m tests.bench.mix $(BENCH_MIX)
+
 .PHONY: bench-logging
 bench-logging: artifacts checkers  ## what logging costs at 100 requests a second: build/bench/logging.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.logging_cost $(BENCH_LOGGING)

@@ -1,10 +1,11 @@
 """Which model answers a message: by chance, but never another one in the middle of a dialogue."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assistant.answers.answers import CHOICE, NO_STORE
 from assistant.messages import API
 from assistant.metrics.labels import CANDIDATE, STABLE
 from assistant.rollout.candidate import Candidate
@@ -58,7 +59,7 @@ class Arms:
     def of_claim(self, claim: Claim) -> Choice:
         """Return which arm answers ``claim``."""
         view = self._view
-        if view is None:
+        if view is None or _wants_the_model_itself(claim.payload):
             return Choice()
         if claim.platform == API:
             arm, by_chance = self._dialogue(view, claim.payload)
@@ -69,7 +70,7 @@ class Arms:
     def of_call(self, payload: Mapping[str, Any]) -> str:
         """Return the arm that answers an API call."""
         view = self._view
-        if view is None:
+        if view is None or _wants_the_model_itself(payload):
             return STABLE
         arm, by_chance = self._dialogue(view, payload)
         return self._choice(view, arm, by_chance=by_chance).arm
@@ -125,4 +126,6 @@ class Arms:
         return CANDIDATE if is_candidates(view.rollout.key, name, view.rules.share) else STABLE
 
 
-Choose = Callable[[Claim], Choice]
+def _wants_the_model_itself(payload: Mapping[str, Any]) -> bool:
+    """Whether a call is an evaluation's (or one like it): a rollout must not change whom it asks."""
+    return payload.get(CHOICE) == NO_STORE

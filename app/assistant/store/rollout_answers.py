@@ -91,13 +91,10 @@ class RolloutAnswers:
         """Return what counts of ``arm`` in ``rollout``."""
         mine = (RolloutAnswer.rollout_id == rollout, RolloutAnswer.arm == arm, RolloutAnswer.counted == 1)
         with self._database.read() as session:
-            outcomes = dict(
-                session.execute(
-                    select(RolloutAnswer.outcome, func.count()).where(*mine).group_by(RolloutAnswer.outcome)
-                )
-                .tuples()
-                .all()
+            counts = session.execute(
+                select(RolloutAnswer.outcome, func.count()).where(*mine).group_by(RolloutAnswer.outcome)
             )
+            outcomes: dict[str, int] = {outcome: count for outcome, count in counts}
             ratings, good = session.execute(
                 select(func.count(), func.coalesce(func.sum(cast(RatingRow.score > 0, Integer)), 0))
                 .select_from(RolloutAnswer)
