@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import EngineAway, EngineRefused
+from .oom import oom_kills
 from .times import seconds_of
 
 # dockerd writes its process id there when it starts (its option --pidfile); /run is empty after a boot.
@@ -43,7 +44,7 @@ def _container(text: str) -> Container:
     return Container(
         running=bool(state["Running"]) and not state.get("Restarting"),
         exit_code=int(state["ExitCode"]),
-        oom_killed=bool(state["OOMKilled"]),
+        oom_killed=bool(state["OOMKilled"]) or (bool(state["Running"]) and oom_kills(state["Pid"]) > 0),
         created=seconds_of(values["Created"]),
         started=seconds_of(state["StartedAt"]),
         restarts=int(values["RestartCount"]),

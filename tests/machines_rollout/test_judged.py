@@ -13,14 +13,14 @@ from tests.machines_verify.served_model import INVENTORY, answering, current, pl
 from tests.machines_verify.site_run import run_site
 from tools.demo_model.shipped import shipped
 
-# 24 hours are three minutes; so few answers prove little, so the margins are wide, and both models' p99 on a
+# 24 hours are two minutes; so few answers prove little, so the margins are wide, and both models' p99 on a
 # busy host is mostly chance.
 COMPRESSED = {
     "rollout_share": 0.5,
-    "rollout_hours": 0.05,
-    "rollout_max_hours": 0.1,
-    "rollout_minimum_answers": 12,
-    "rollout_minimum_ratings": 10,
+    "rollout_hours": 0.03,
+    "rollout_max_hours": 0.2,
+    "rollout_minimum_answers": 10,
+    "rollout_minimum_ratings": 8,
     "rollout_settings": {
         "trial_seconds": 150,
         "extend_hours": 0.01,
@@ -86,7 +86,7 @@ def test_going_back_by_hand() -> None:
 def test_the_worse_one_is_not_promoted() -> None:
     host.serve(NEW)
     with regulars() as stable:
-        done = host.start(shipped(OLD), **COMPRESSED)
+        done = host.start(shipped(OLD), **{**COMPRESSED, "rollout_max_hours": 0.07})
         assert done.status == 0, done.output[-3000:]
         with newcomers() as wrong:
             state = host.ended(900)

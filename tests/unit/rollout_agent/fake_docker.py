@@ -85,6 +85,7 @@ class FakeDocker:
             "RestartCount": 0,
             "State": {
                 "Running": running,
+                "Pid": 0,
                 "ExitCode": 0,
                 "OOMKilled": False,
                 "StartedAt": at,

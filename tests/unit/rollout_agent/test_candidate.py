@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rollout_agent.errors import StateUnreadable
+from rollout_agent.oom import oom_kills
 from rollout_agent.state import read_state
 from rollout_agent.times import seconds_of
 from tests.unit.rollout_agent.conftest import Host
@@ -40,6 +41,25 @@ def test_a_killed_worker_in_a_container_that_goes_on_is_told(host: Host) -> None
     host.say("running")
     host.agent().look()
     assert host.docker.told() == [["rollout", "report", "--exited", "137", "--oom-killed"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("0::/system.slice/docker-1.scope", "system.slice/docker-1.scope/memory.events"),
+        ("4:cpu,memory:/docker/1", "memory/docker/1/memory.oom_control"),
+    ],
+)
+def test_the_kernel_s_count_is_read(tmp_path: Path, line: str, file: str) -> None:
+    proc, cgroup = tmp_path / "proc", tmp_path / "cgroup"
+    (proc / "42").mkdir(parents=True)
+    (proc / "42/cgroup").write_text(f"1:name=systemd:/docker/1\n{line}\n")
+    assert oom_kills(42, proc, cgroup) == 0
+    counted = cgroup / file
+    counted.parent.mkdir(parents=True)
+    counted.write_text("low 0\noom 3\noom_kill 2\n")
+    assert oom_kills(42, proc, cgroup) == 2
+    assert oom_kills(43, proc, cgroup) == 0
 
 
 def test_what_could_not_be_told_is_told_at_the_next_look(host: Host) -> None:
