@@ -109,6 +109,12 @@ faults: artifacts checkers  ## accidents while harden.yml runs, on a bare machin
 virtual: venv  ## auditd and accounting on a virtual machine with a kernel of its own (qemu's emulation, 15 minutes)
 	VIRTUAL=1 $(PYTEST) tests/virtual
 
+.PHONY: rollout-drill
+rollout-drill: export DEMO_INFO := build/machines/$(DEMO_NAME)/info.json
+rollout-drill: artifacts checkers  ## rollouts on the demo's machine: promoted, not promoted, four faults, a reboot: build/bench/rollout.json
+	$(BIN)/python -c 'from tests.machines_rollout import figures; figures.begin()'
+	$(PYTEST) $(foreach part,faults judged commands,tests/machines_rollout/test_$(part).py)
+
 .PHONY: verify-reboot
 verify-reboot: export DEMO_INFO := build/machines/$(DEMO_NAME)/info.json
 verify-reboot: artifacts checkers  ## the demo's machine: conversation, SSH, firewall and Docker, before and after a reboot
