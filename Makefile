@@ -122,7 +122,7 @@ $(PYTEST) $(foreach subject,ssh firewall docker docker_registry assistant proxy,
 endef
 
 .PHONY: test-logging
-test-logging: venv elastic  ## ingest pipelines, data streams and snapshots on real Elasticsearch nodes
+test-logging: artifacts checkers elastic  ## ingest pipelines, data streams and snapshots on real Elasticsearch nodes
 	$(PYTEST) tests/logging
 
 .PHONY: bench-demo

@@ -6,7 +6,7 @@ import sys
 import urllib.error
 import urllib.request
 
-from assistant.cli import evaluate
+from assistant.cli import evaluate, rollout
 
 
 def check() -> int:
@@ -221,6 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_encrypt(commands)
     _add_telegram(commands)
     evaluate.add(commands)
+    rollout.add(commands)
     _add_cache(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "capacity":
@@ -262,6 +263,8 @@ def main(arguments: list[str] | None = None) -> int:
         return telegram(seconds=chosen.seconds, as_json=chosen.json)
     if chosen.command == "evaluate":
         return evaluate.run(chosen)
+    if chosen.command == "rollout":
+        return rollout.run(chosen)
     return check() if chosen.command == "check" else healthcheck(chosen.url)
 
 

@@ -15,8 +15,11 @@ from assistant import __version__
 from assistant.inference.backend import Usage
 from assistant.logs import Log
 from assistant.loops import Background, Loop, Loops
-from assistant.metrics.labels import STABLE
+from assistant.metrics.labels import CANDIDATE, STABLE
+from assistant.rollout.rules import rules_of
 from assistant.store.figures import Figures
+from assistant.store.rollout_states import STATES
+from assistant.store.rollouts import Rollout
 
 log = Log(__name__)
 READ_SECONDS = 2.0
@@ -29,7 +32,7 @@ class Sources:
 
     ``ready`` and ``usage`` are asked at each scrape and return at once; ``figures`` and ``loads`` ask the
     database, and raise SQLAlchemyError where it does not answer; ``memory`` returns used bytes and the limit,
-    None for what is not known. ``model`` is the model's name.
+    None for what is not known; ``rollout`` is the newest. ``model`` is the model's name.
     """
 
     model: str
@@ -38,6 +41,7 @@ class Sources:
     figures: Callable[[], Figures]
     loads: Callable[[], Counts]
     memory: Callable[[], tuple[int | None, int | None]]
+    rollout: Callable[[], Rollout | None] = lambda: None
 
 
 class Gauges(Background, Collector):
@@ -63,14 +67,14 @@ class Gauges(Background, Collector):
         """Return the state."""
         yield _gauge("assistant_ready", "1 when the model is loaded and warm", float(self._sources.ready()))
         yield _labelled("assistant_build_info", "The version of this program", version=__version__)
-        yield _labelled(
-            "assistant_model_info", "The model that answers", model=self._sources.model, arm=STABLE
-        )
+        rollout = self._sources.rollout()
+        yield _models(self._sources.model, rollout)
         yield from _model(self._sources.usage())
         yield from _memory(*self._sources.memory())
         if self._read is not None:
             figures, counts = self._read
             yield from _queues(figures)
+            yield from _rollout(rollout)
             if counts:
                 yield _loads(counts)
 
@@ -91,6 +95,32 @@ def _model(usage: Usage) -> Iterable[Metric]:
     if usage.tokens:
         yield _gauge("assistant_kv_tokens_used", "Tokens in the key-value cache", usage.tokens_used)
         yield _gauge("assistant_kv_tokens", "Tokens that the key-value cache has room for", usage.tokens)
+
+
+def _models(stable: str, rollout: Rollout | None) -> Metric:
+    family = GaugeMetricFamily(
+        "assistant_model_info", "The models that answer, by arm", labels=["arm", "model"]
+    )
+    family.add_metric([STABLE, stable], 1)
+    if rollout is not None and rollout.active:
+        family.add_metric([CANDIDATE, rollout.candidate], 1)
+    return family
+
+
+def _rollout(rollout: Rollout | None) -> Iterable[Metric]:
+    family = GaugeMetricFamily(
+        "assistant_rollout_state", "1 for the newest rollout's state, 0 for all others", labels=["state"]
+    )
+    for state in STATES:
+        family.add_metric([state], float(rollout is not None and rollout.state == state))
+    yield family
+    share = rules_of(rollout.rules).share if rollout is not None and rollout.active else 0.0
+    yield _gauge("assistant_rollout_share", "The candidate's share of the conversations, 0 to 1", share)
+    yield _gauge(
+        "assistant_rollout_elapsed_seconds",
+        "How long the newest rollout has run, without pauses",
+        rollout.elapsed if rollout is not None else 0.0,
+    )
 
 
 def _memory(used: int | None, limit: int | None) -> Iterable[Metric]:

@@ -23,6 +23,8 @@ class Kind(StrEnum):
     # A chat message whose answer may be known: tried without the model first.
     KNOWN = "known"
     UNSUPPORTED = "unsupported"
+    # Not a message of a person: the service has something to say.
+    ANNOUNCEMENT = "announcement"
 
 
 @dataclass(frozen=True)

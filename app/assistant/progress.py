@@ -21,10 +21,12 @@ class Watch:
         self._pieces: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._left_at = 0.0
         self.spoken = False
+        # Whether the caller reads the pieces, or is given the whole answer at its end.
+        self.reads_pieces = True
 
     def say(self, text: str) -> None:
         """Add a piece of the answer."""
-        self.spoken = True
+        self.spoken = self.reads_pieces
         self._pieces.put(text)
 
     def finish(self) -> None:

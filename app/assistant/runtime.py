@@ -35,6 +35,7 @@ from assistant.metrics.arrivals import committed
 from assistant.metrics.labels import channel_of
 from assistant.notifier import Notifier
 from assistant.progress import Progress
+from assistant.rollout.room import Room
 from assistant.sender import Sender
 from assistant.settings import Settings
 from assistant.store import Database, Inbox, Outbox, Retention, migrate
@@ -73,10 +74,12 @@ class Runtime:
         self.outbox = Outbox(self.database, settings.lease_seconds * 3)
         thinking = settings.parallel + NEXT_IN_LINE
         self.loads = LoadRecord(Loads(self.database, settings.model_name))
-        self.backend = make_backend(settings, limit=thinking, record=self.loads)
+        # Whom a candidate leaves without an answer comes to the model beside the others.
+        self.backend = make_backend(settings, limit=thinking + settings.parallel, record=self.loads)
         self.progress, self.live = Progress(), Live()
         options = Options(settings.max_tokens, settings.temperature, float(settings.request_deadline_seconds))
         self.answers = make_answers(settings, options, self.backend, self.inbox.is_kept)
+        self.rollout = Room(settings, self.database, options)
         self.ratings, people = Ratings(self.database), People(self.database)
         self.channels = self._channels()
         rules = Rules(
@@ -102,12 +105,15 @@ class Runtime:
             push=self.channels,
             admission=admission,
             commands=commands,
-            threads=thinking + SPARE_WORKERS,
+            # Those that wait for a candidate are beside those that wait for the model.
+            threads=thinking + settings.parallel + SPARE_WORKERS,
             model_threads=thinking,
             context_seconds=settings.context_hours * 3600.0,
             progress=self.progress,
             live=self.live,
             answers=self.answers,
+            arms=self.rollout.arms,
+            rollout_answers=self.rollout.answers,
         )
         clients = {name: c.client for name, c in self.channels.items()}
         self.sender = Sender(self.outbox, clients, self.metrics)
@@ -121,7 +127,8 @@ class Runtime:
         )
         self.housekeeper = Housekeeper(Retention(self.database, settings.retention_days), self.metrics)
         self.answer_keeper = AnswerKeeper(self.answers, KnownAnswers(self.database))
-        self.worker.on_reply, self.worker.settle_draft = self.sender.wake, self.streamer.settle
+        self.worker.on_reply = self.sender.wake
+        self.worker.settle_drafts_with(self.streamer.settle)
         self.backend.heed(self.worker.expecting)
         self.gauges = Gauges(self._sources())
         self.metrics.registry.register(self.gauges)
@@ -192,15 +199,15 @@ class Runtime:
 
     def rate(self, rating: Rating) -> bool:
         """Store ``rating`` and count it; False when it rates nothing that was answered in its chat."""
-        stored = self.ratings.rate(rating.platform, rating.chat, rating.number, rating.score, rating.sender)
-        if stored:
+        arm = self.ratings.rate(rating.platform, rating.chat, rating.number, rating.score, rating.sender)
+        if arm:
             committed(new=True)
             score = labels.GOOD if rating.score > 0 else labels.BAD
-            self.metrics.ratings.labels(channel_of(rating.platform), score, labels.STABLE).inc()
+            self.metrics.ratings.labels(channel_of(rating.platform), score, arm).inc()
             if rating.score < 0:
                 self.answers.cache.drop(rating.number)
             log.info("rated", platform=rating.platform, inbox_id=rating.number, score=rating.score)
-        return stored
+        return bool(arm)
 
     def app(self) -> Flask:
         """Return the HTTP application."""
@@ -238,6 +245,7 @@ class Runtime:
                         self.metrics,
                         followers=self.settings.api_followers,
                         deadline_seconds=float(self.settings.request_deadline_seconds),
+                        arm=self.rollout.arms.of_call,
                     ),
                     answered=self._answered_call,
                 )
@@ -265,6 +273,7 @@ class Runtime:
         """Start all threads; call it in the process that serves, after it was forked."""
         # Before the first message comes: the pins that were made by command.
         self.answer_keeper.step()
+        self.rollout.keeper.begin()
         self.gauges.start()
         self.backend.start()
         self.worker.start()
@@ -273,6 +282,7 @@ class Runtime:
         self.notifier.start()
         self.housekeeper.start()
         self.answer_keeper.start()
+        self.rollout.keeper.start()
         for channel in self.channels.values():
             channel.start()
 
@@ -284,6 +294,7 @@ class Runtime:
             if isinstance(channel, TelegramPolling):
                 channel.stop()
         self.backend.stop()
+        self.rollout.keeper.stop()
         self.worker.stop()
         self.streamer.stop()
         self.notifier.stop()
@@ -300,7 +311,7 @@ class Runtime:
         """Whether all background threads run."""
         parts = (
             *(self.worker, self.sender, self.streamer, self.notifier, self.housekeeper),
-            *(self.gauges, self.answer_keeper),
+            *(self.gauges, self.answer_keeper, self.rollout.keeper),
         )
         return all(part.alive for part in parts)
 
@@ -329,4 +340,5 @@ class Runtime:
             # An endpoint elsewhere loads its model itself.
             loads=lambda: {} if remote else counts(self.database),
             memory=container_memory,
+            rollout=lambda: self.rollout.keeper.newest,
         )

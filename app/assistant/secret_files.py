@@ -22,6 +22,7 @@ class Secrets(BaseModel):
     api_token: SecretStr | None = None
     web_chat_access_code: SecretStr | None = None
     backend_api_key: SecretStr | None = None
+    candidate_api_token: SecretStr | None = None
     database_url: SecretStr | None = None
     database_encryption_key: SecretStr | None = None
 

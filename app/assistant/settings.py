@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -21,7 +21,14 @@ from assistant.channels.feishu.choices import longer_than_repetitions
 from assistant.inference.gguf import read_header
 from assistant.inference.gguf_reader import GgufError
 from assistant.secret_files import SECRET_NAMES, SecretFilesError, Secrets, read_secrets
-from assistant.settings_checks import NO_MODEL, Network, cross_checks, keyring_of, networks_in
+from assistant.settings_checks import (
+    NO_MODEL,
+    Network,
+    cross_checks,
+    file_in_a_folder,
+    keyring_of,
+    networks_in,
+)
 from assistant.settings_errors import EXAMPLES, SettingsError, complete
 from assistant.store.keyring import Keyring
 
@@ -77,14 +84,15 @@ class Settings(BaseSettings):
     ``feishu_signature_scheme``, ``feishu_plain_events`` and ``feishu_max_age_seconds`` say which events are
     let in (``channels/feishu/gate.py``).
     ``feishu_allowed`` and ``telegram_allowed`` list the people and chats that may ask, separated by commas;
-    empty is everybody. ``feishu_admins`` and ``telegram_admins`` list people. ``messages_per_minute`` and
+    empty is everybody. ``feishu_admins`` and ``telegram_admins`` list people. ``operators_feishu_chat`` and
+    ``operators_telegram_chat`` are told what operators have to know. ``messages_per_minute`` and
     ``messages_per_day`` are limits for each person, 0 for none. The model is told of the last
     ``context_hours`` of a conversation, 0 for all of it. Who waits for ``notice_seconds`` is told so, 0 for
     never. A conversation's first question that was answered in the last ``answer_cache_seconds`` gets the
     same answer, 0 for never; ``answer_cache_entries`` and ``answer_cache_bytes`` bound how many are kept, and
     ``answer_cache_api`` says which API calls are answered so. ``evaluation_uses_conversations`` lets
-    evaluations ask a model what people asked. ``pinned_answers_file`` holds the operators'
-    own answers (``answers/pinned.py``).
+    evaluations ask a model what people asked. ``rollout_state_file`` is for the host's agent.
+    ``pinned_answers_file`` holds the operators' own answers (``answers/pinned.py``).
     ``log_text`` puts what people write and are answered into the log, masked. From ``trusted_proxies``
     (networks, separated by commas) comes what is believed about who asks, and a request's id.
     ``repack`` and ``lock_memory`` say how the model gets into memory (``inference/loading.py``).
@@ -132,6 +140,8 @@ class Settings(BaseSettings):
     feishu_admins: str = ""
     telegram_allowed: str = ""
     telegram_admins: str = ""
+    operators_feishu_chat: str = ""
+    operators_telegram_chat: str = ""
     messages_per_minute: Annotated[int, Field(ge=0, le=100000)] = 0
     messages_per_day: Annotated[int, Field(ge=0, le=1000000)] = 0
     context_hours: Annotated[int, Field(ge=0, le=87600)] = 24
@@ -141,6 +151,7 @@ class Settings(BaseSettings):
     answer_cache_api: Literal["off", "deterministic", "all"] = "deterministic"
     pinned_answers_file: str = ""
     evaluation_uses_conversations: bool = False
+    rollout_state_file: Annotated[str, AfterValidator(file_in_a_folder)] = ""
     notice_seconds: Annotated[int, Field(ge=0, le=3600)] = 20
     secrets: Annotated[Secrets, Field(validation_alias="__secrets__")] = Secrets()
 
@@ -179,6 +190,14 @@ class Settings(BaseSettings):
         for name in _names(value):
             if not form.fullmatch(name):
                 raise ValueError(f"'{name}' is none of {kind}; separate several by commas")
+        return value
+
+    @field_validator("operators_feishu_chat", "operators_telegram_chat")
+    @classmethod
+    def _is_chat(cls, value: str, info: ValidationInfo) -> str:
+        kind, form = PERSONS[str(info.field_name).split("_")[1]]
+        if value and not form.fullmatch(value):
+            raise ValueError(f"'{value}' is none of {kind}; name one chat")
         return value
 
     @field_validator("trusted_proxies")

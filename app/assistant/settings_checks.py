@@ -27,6 +27,13 @@ def networks_in(value: str) -> tuple[Network, ...]:
     return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
+def file_in_a_folder(value: str) -> str:
+    """Return ``value``, the path of a file that need not be there; raises ValueError without its folder."""
+    if value and not (Path(value).is_absolute() and Path(value).parent.is_dir()):
+        raise ValueError("must be a file's whole path, in a folder that is there")
+    return value
+
+
 def keyring_of(secrets: Secrets, directory: Path) -> Keyring:
     """Return the keys in ``secrets``, which were read from ``directory``.
 

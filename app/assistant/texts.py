@@ -99,7 +99,9 @@ ENGINE_DOWN = Text(
 
 FIXED = {Kind.START: START, Kind.HELP: HELP, Kind.UNSUPPORTED: UNSUPPORTED}
 COMMANDS = {
-    f"/{kind}": kind for kind in Kind if kind not in {Kind.CHAT, Kind.KNOWN, Kind.UNSUPPORTED, Kind.REFUSED}
+    f"/{kind}": kind
+    for kind in Kind
+    if kind not in {Kind.CHAT, Kind.KNOWN, Kind.UNSUPPORTED, Kind.REFUSED, Kind.ANNOUNCEMENT}
 }
 # What a platform's menu of commands shows: command, English, Chinese.
 MENU = (

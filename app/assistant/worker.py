@@ -1,20 +1,18 @@
 """The worker: the one place where messages meet the model."""
 
 import threading
-import time
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import Any
 
 from assistant import correlation
 from assistant.admission import Admission
 from assistant.answers.answers import Answers, Asked, Basis
+from assistant.asking import Asker, Asking, InLine, Spoken
 from assistant.commands import Commands
 from assistant.crew import Crew
 from assistant.dialogue import Dialogue
 from assistant.inference.backend import (
     Backend,
-    Caller,
     Completion,
     InferenceError,
     Options,
@@ -23,16 +21,17 @@ from assistant.inference.backend import (
     RequestError,
     Stopping,
 )
-from assistant.limits import options_of
-from assistant.live import Live, LiveAnswer
+from assistant.live import Live
 from assistant.logs import Log, said
 from assistant.loops import Loop, Loops
 from assistant.messages import API, Kind, Turn
 from assistant.metrics import Metrics, labels
 from assistant.progress import Progress, Watch
+from assistant.rollout.arms import Arms, Choice
 from assistant.store import Claim, Inbox
 from assistant.store.claims import LeaseLost
 from assistant.store.outbox import ARM, CACHED, LANGUAGE, RATEABLE
+from assistant.store.rollout_answers import RolloutAnswers
 from assistant.store.unreadable import UnreadableRow
 from assistant.texts import EMPTY, FAILED, REFERENCE, language_of
 
@@ -45,6 +44,8 @@ BACKOFF_SECONDS = (2.0, 8.0, 30.0)
 # While the model cannot be reached, messages wait so long in all before they are given up.
 OUTAGE_SECONDS = 86400.0
 LONGEST_OUTAGE_PAUSE_SECONDS = 60.0
+# How often a message that waits for the candidate is looked at.
+IN_LINE_SECONDS = 0.2
 
 
 class Worker:
@@ -72,6 +73,8 @@ class Worker:
         progress: Progress | None = None,
         live: Live | None = None,
         answers: Answers | None = None,
+        arms: Arms | None = None,
+        rollout_answers: RolloutAnswers | None = None,
     ) -> None:
         """Prepare the threads; ``heartbeat_seconds`` must be well below the lease.
 
@@ -80,7 +83,8 @@ class Worker:
         wait for the model at a time; 0 is all. The model is told of the last
         ``context_seconds`` of a conversation, 0 for all of it. ``progress`` knows who of the API's callers is
         still connected; unfinished answers to all others are shown in ``live``. Questions without context
-        are answered from ``answers`` where it knows the answer.
+        are answered from ``answers`` where it knows the answer. During a rollout ``arms`` choose who is
+        answered by the candidate; what both models do goes into ``rollout_answers``.
         """
         self._inbox = inbox
         self._backend = backend
@@ -92,15 +96,21 @@ class Worker:
         self._lock = threading.Lock()
         self._most_thinking = model_threads or threads
         self._thinking = 0
+        # Messages that wait for the candidate, by their claims' tokens.
+        self._elsewhere: set[str] = set()
         self._admission, self._commands = admission, commands
         self._progress, self._live = progress or Progress(), live or Live()
+        self._asker = Asker(backend, metrics, options, self._live, arms=arms, answers=rollout_answers)
         self._answers = answers or Answers(Basis(lambda: "", system_prompt, options))
         self.on_reply: Callable[[str], None] = lambda platform: None
-        self.settle_draft: Callable[[int], None] = lambda number: None
         self._answering = Crew(
             "worker", threads, self._claim, self._handle, number=lambda c: c.inbox_id, idle_seconds=0.5
         )
         self._keeper = Loops([Loop("leases", self._renew, idle_seconds=heartbeat_seconds)])
+
+    def settle_drafts_with(self, settle: Callable[[int], None]) -> None:
+        """Call ``settle`` with a message's number before its answer, or the next try, is committed."""
+        self._asker.settle_draft = settle
 
     def start(self) -> None:
         """Start the threads."""
@@ -165,7 +175,8 @@ class Worker:
             with self._lock:
                 self._held.pop(claim.token, None)
                 full = self._thinking >= self._most_thinking
-                self._thinking -= claim.kind is Kind.CHAT
+                self._thinking -= claim.kind is Kind.CHAT and claim.token not in self._elsewhere
+                self._elsewhere.discard(claim.token)
             self._live.end(claim.inbox_id)
             # The conversation's next message may wait for this one's end; an API call is all of its own.
             if claim.platform != API or full:
@@ -187,7 +198,8 @@ class Worker:
                 self._done(claim, labels.UNSUPPORTED if claim.kind is Kind.UNSUPPORTED else labels.COMMAND)
                 return
         turns = self._dialogue.turns(claim)
-        asked = self._asked(claim, turns)
+        choice = self._asker.choose(claim)
+        asked = self._asked(claim, turns, choice.arm)
         if asked is not None and self._spared(claim, asked, language):
             return
         if claim.kind is Kind.KNOWN:
@@ -196,26 +208,29 @@ class Worker:
             return
         completion = None
         try:
-            completion = self._ask_model(claim, turns, language, asked)
+            completion = self._ask_model(claim, turns, language, asked, choice)
         finally:
             if asked is not None and (waiting := self._answers.land(asked, _owner(claim), completion)):
                 self._inbox.release(waiting)
                 self._answering.wake()
 
-    def _asked(self, claim: Claim, turns: list[Turn]) -> Asked | None:
+    def _asked(self, claim: Claim, turns: list[Turn], arm: str) -> Asked | None:
         """Return the claim's question where its answer needs no context."""
         if claim.platform == API:
-            return self._answers.of_call(claim.payload)
+            return self._answers.of_call(claim.payload, arm)
         if len(turns) != 2:
             return None
-        return self._answers.of_message(claim.platform, claim.text, chosen=claim.language, hint=claim.hint)
+        return self._answers.of_message(
+            claim.platform, claim.text, chosen=claim.language, hint=claim.hint, arm=arm
+        )
 
     def _spared(self, claim: Claim, asked: Asked, language: str) -> bool:
         """Answer ``asked`` without the model, or let it wait for the answer that somebody else gets."""
         known = self._answers.known(asked, claim.inbox_id)
         if known is not None:
             self._metrics.answer_cache.labels(labels.HIT).inc()
-            self._finish(claim, Completion(known.text, 0, 0, "stop"), language, 0.0, cached=True)
+            spoken = Spoken(Completion(known.text, 0, 0, "stop"), labels.STABLE, 0.0)
+            self._finish(claim, spoken, language, cached=True)
             return True
         if not asked.read:
             return False
@@ -236,14 +251,25 @@ class Worker:
         return True
 
     def _ask_model(
-        self, claim: Claim, turns: list[Turn], language: str, asked: Asked | None
+        self, claim: Claim, turns: list[Turn], language: str, asked: Asked | None, choice: Choice
     ) -> Completion | None:
         """Have the model answer and commit what becomes of it; returns the answer if there is one."""
-        started = time.monotonic()
         # An API call is a conversation of its own, whose id is the message's.
         watch = self._progress.of(claim.chat) if claim.platform == API else None
         try:
-            completion = self._generate(claim, turns, watch, language)
+            spoken = self._asker.ask(
+                Asking(
+                    claim,
+                    turns,
+                    language,
+                    watch,
+                    choice,
+                    away=lambda: self._leave_line(claim),
+                    back=lambda: self._return_to_line(claim),
+                )
+            )
+        except InLine:
+            self._inbox.give_back(claim, IN_LINE_SECONDS)
         except Stopping:
             self._inbox.give_back(claim)
         except QueueFull as full:
@@ -252,52 +278,42 @@ class Worker:
             log.exception("a message cannot be answered", inbox_id=claim.inbox_id)
             self._give_up(claim, "RequestError")
         except Outage as outage:
-            self._wait_for_model(claim, watch, outage)
+            self._wait_for_model(claim, watch, outage, choice.arm)
         except InferenceError as error:
             log.exception("an answer failed", inbox_id=claim.inbox_id, attempt=claim.attempts)
-            self._try_again(claim, watch, error)
+            self._try_again(claim, watch, error, choice.arm)
         else:
-            if asked is not None:
-                self._answers.keep(asked, completion, claim.inbox_id)
-            self._finish(claim, completion, language, time.monotonic() - started)
-            return completion
+            if asked is not None and spoken.arm == labels.STABLE == choice.arm:
+                self._answers.keep(asked, spoken.completion, claim.inbox_id)
+            self._finish(claim, spoken, language)
+            return spoken.completion
         return None
 
-    def _generate(self, claim: Claim, turns: list[Turn], watch: Watch | None, language: str) -> Completion:
-        asked, first = time.monotonic(), 0.0
-        caller = self._caller(claim, watch, language)
+    def _leave_line(self, claim: Claim) -> None:
+        """The message waits for the candidate: another one may have its place in the model's line."""
+        with self._lock:
+            self._elsewhere.add(claim.token)
+            self._thinking -= 1
+        self._answering.wake()
 
-        def say(text: str) -> None:
-            # On the model's thread: only looked at here, and counted later on this one.
-            nonlocal first
-            first = first or time.monotonic()
-            caller.on_text(text)
+    def _return_to_line(self, claim: Claim) -> None:
+        with self._lock:
+            self._elsewhere.discard(claim.token)
+            self._thinking += 1
 
-        try:
-            return self._backend.generate(
-                turns, options_of(claim.payload, self._options), replace(caller, on_text=say)
-            )
-        except InferenceError as error:
-            if not isinstance(error, Stopping):
-                self._metrics.engine_errors.labels(labels.STABLE, error.kind).inc()
-            raise
-        finally:
-            if first:
-                self._metrics.first_token.labels(labels.STABLE).observe(first - asked)
-            # No draft may change any more once the reply, or the next try, is committed.
-            self.settle_draft(claim.inbox_id)
-
-    def _try_again(self, claim: Claim, watch: Watch | None, error: InferenceError) -> None:
+    def _try_again(self, claim: Claim, watch: Watch | None, error: InferenceError, arm: str) -> None:
         # What a caller has read cannot be taken back: another try would begin with other words.
-        if claim.attempts >= MAX_ATTEMPTS or (watch is not None and watch.spoken):
+        if watch is not None and watch.spoken:
+            self._give_up(claim, type(error).__name__, arm)
+        elif claim.attempts >= MAX_ATTEMPTS:
             self._give_up(claim, type(error).__name__)
         else:
             self._inbox.retry(claim, BACKOFF_SECONDS[min(claim.attempts, len(BACKOFF_SECONDS)) - 1])
 
-    def _wait_for_model(self, claim: Claim, watch: Watch | None, outage: Outage) -> None:
+    def _wait_for_model(self, claim: Claim, watch: Watch | None, outage: Outage, arm: str) -> None:
         """Put the message back: it is answered when the model is back. An API's caller does not wait."""
         if claim.platform == API:
-            self._try_again(claim, watch, outage)
+            self._try_again(claim, watch, outage, arm)
         elif claim.age > OUTAGE_SECONDS:
             self._give_up(claim, type(outage).__name__)
         else:
@@ -305,46 +321,48 @@ class Worker:
             log.warning("the model is away", inbox_id=claim.inbox_id, reason=type(outage).__name__)
             self._inbox.give_back(claim, max(pause, getattr(outage, "retry_after", None) or 0.0))
 
-    def _finish(
-        self, claim: Claim, completion: Completion, language: str, seconds: float, *, cached: bool = False
-    ) -> None:
+    def _finish(self, claim: Claim, spoken: Spoken, language: str, *, cached: bool = False) -> None:
+        completion, made = spoken.completion, spoken.made
         text = completion.text or ("" if claim.platform == API else EMPTY(language))
         detail: dict[str, Any] = {
             "prompt_tokens": completion.prompt_tokens,
             "completion_tokens": completion.completion_tokens,
             "finish_reason": completion.finish_reason,
         }
-        reply = {**detail, ARM: labels.STABLE, CACHED: cached}
+        reply = {**detail, ARM: spoken.arm, CACHED: cached}
         remember = claim.platform != API and bool(completion.text)
         shown = {RATEABLE: True, LANGUAGE: language} if remember else {}
         kind = Kind.CHAT if claim.kind is Kind.KNOWN else None
-        self._finished(claim, text, remember=remember, detail={**reply, **shown}, kind=kind)
-        self._count(claim, completion, seconds, cached=cached)
+        also = None if made is None else lambda session: self._asker.put(session, made)
+        self._finished(claim, text, remember=remember, detail={**reply, **shown}, kind=kind, also=also)
+        self._count(claim, spoken, cached=cached)
         log.info(
             "answered",
             inbox_id=claim.inbox_id,
             platform=claim.platform,
-            duration=seconds,
+            duration=spoken.seconds,
             cached=cached,
+            arm=spoken.arm,
             **detail,
             **said(text),
         )
         cancelled = completion.finish_reason == "cancelled"
         result = labels.CANCELLED if cancelled else labels.ANSWERED
-        self._done(claim, labels.CACHED if cached else result)
+        self._done(claim, labels.CACHED if cached else result, spoken.arm)
 
-    def _count(self, claim: Claim, completion: Completion, seconds: float, *, cached: bool) -> None:
+    def _count(self, claim: Claim, spoken: Spoken, *, cached: bool) -> None:
+        completion, arm = spoken.completion, spoken.arm
         if not cached:
-            self._metrics.generation.labels(labels.STABLE).observe(seconds)
+            self._metrics.generation.labels(arm).observe(spoken.seconds)
         for kind, tokens in zip(
             labels.TOKENS, (completion.prompt_tokens, completion.completion_tokens), strict=True
         ):
-            self._metrics.tokens.labels(kind, labels.STABLE).inc(tokens)
+            self._metrics.tokens.labels(kind, arm).inc(tokens)
         # An API call takes its answer itself, and the sender hands over those that are sent.
         if claim.platform != API and claim.platform not in self._push:
-            self._metrics.handed_over(claim.platform, labels.STABLE, claim.waited, cached=cached)
+            self._metrics.handed_over(claim.platform, arm, claim.waited, cached=cached)
 
-    def _give_up(self, claim: Claim, reason: str) -> None:
+    def _give_up(self, claim: Claim, reason: str, arm: str = labels.STABLE) -> None:
         # A person must never meet silence: the reply says that there is none.
         language = language_of(claim.text, claim.language, claim.hint)
         text = FAILED(language)
@@ -352,28 +370,17 @@ class Worker:
             text += "\n" + REFERENCE(language, short=claim.trace_id[: correlation.SHORT])
         self._finished(claim, text, remember=False, dead_reason=reason)
         log.error("a message was given up", inbox_id=claim.inbox_id, platform=claim.platform, reason=reason)
-        self._done(claim, labels.FAILED)
+        self._done(claim, labels.FAILED, arm)
 
     def _finished(self, claim: Claim, reply: str, *, remember: bool, **more: Any) -> None:
         self._inbox.finish(claim, reply, push=claim.platform in self._push, remember=remember, **more)
 
-    def _done(self, claim: Claim, result: str) -> None:
-        self._metrics.ended(claim.platform, result)
+    def _done(self, claim: Claim, result: str, arm: str = labels.STABLE) -> None:
+        self._metrics.ended(claim.platform, result, arm)
         if claim.platform == API:
             self._progress.forget(claim.chat)
         if claim.platform in self._push:
             self.on_reply(claim.platform)
-
-    def _caller(self, claim: Claim, watch: Watch | None, language: str) -> Caller:
-        if watch is not None:
-            return Caller(on_text=watch.say, cancelled=lambda: watch.gone)
-        if claim.platform == API:
-            # An API call's conversation has one message: remembering it by name would help nobody.
-            return Caller()
-        live = self._live.begin(
-            LiveAnswer(claim.inbox_id, claim.platform, claim.chat, claim.reply_to, language)
-        )
-        return Caller(conversation=str(claim.conversation_id), on_text=live.say)
 
 
 def _owner(claim: Claim) -> object:

@@ -112,7 +112,7 @@ class Answers:
         kept = self.cache.on and arm == STABLE and (sure or self._basis.api == "all")
         language = language_of(text)
         prompt = self._prompt
-        if own is not None or len(payload) > 1:
+        if own is not None or len(payload) > 1 + ("user" in payload):
             prompt = _prompt(self._basis.system_prompt if own is None else own, self._basis.options, payload)
         return Asked(
             self._key(API, question, language, prompt),
@@ -163,7 +163,7 @@ class Answers:
 
 def _prompt(system_prompt: str, options: Options, payload: Mapping[str, Any]) -> str:
     """Return the prompt's version: what the model is told besides the question, and how it chooses words."""
-    choices = {name: value for name, value in payload.items() if name not in {"messages", CHOICE}}
+    choices = {name: value for name, value in payload.items() if name not in {"messages", "user", CHOICE}}
     # More than the operator allows is not given: the same answer.
     if "max_tokens" in choices:
         choices["max_tokens"] = min(int(choices["max_tokens"]), options.max_tokens)

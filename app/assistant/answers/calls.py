@@ -1,7 +1,7 @@
 """API calls that are answered without the inbox: with what is known, or with what another call gets."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,22 +10,33 @@ from assistant.channels.api import PLATFORM
 from assistant.channels.api.known import Begun
 from assistant.metrics import Metrics, labels
 from assistant.metrics.arrivals import acknowledged, committed
+from assistant.metrics.labels import STABLE
 
 
 class Calls:
     """Decides of each call whether it needs the model."""
 
     def __init__(
-        self, answers: Answers, metrics: Metrics, *, followers: int, deadline_seconds: float
+        self,
+        answers: Answers,
+        metrics: Metrics,
+        *,
+        followers: int,
+        deadline_seconds: float,
+        arm: Callable[[Mapping[str, Any]], str] = lambda payload: STABLE,
     ) -> None:
-        """Use ``answers``; at most ``followers`` calls wait for what others have answered."""
+        """Use ``answers``; at most ``followers`` calls wait for what others have answered.
+
+        ``arm`` says which model a call with this payload is for: what a candidate says is not in ``answers``.
+        """
+        self._arm = arm
         self._answers, self._metrics, self._seconds = answers, metrics, deadline_seconds
         self._room = threading.BoundedSemaphore(followers)
 
     @contextmanager
     def begin(self, number: str, payload: Mapping[str, Any]) -> Iterator[Begun]:
         """Begin the call ``number``; the block is its time, and ends what others wait for."""
-        asked = self._answers.of_call(payload)
+        asked = self._answers.of_call(payload, self._arm(payload))
         if asked is None:
             yield Begun("bypass")
             return

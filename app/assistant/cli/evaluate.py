@@ -3,17 +3,15 @@
 # What is heavy is imported where it is used: the health check, every ten seconds, loads this file too.
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from assistant.evaluation.asking import Run
-    from assistant.evaluation.figures import Judged
-    from assistant.settings import Settings
+from assistant.cli import evaluate_month
+from assistant.cli.evaluate_arguments import add_asking, add_questions, add_results, consent, wanted, whole
 
-OWN_URL = "http://127.0.0.1:8000/v1"
+if TYPE_CHECKING:
+    from assistant.evaluation.figures import Judged
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,16 +23,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     actions = parser.add_subparsers(dest="action", required=True)
     asking = actions.add_parser("run", help="ask a model all questions; one that was ended goes on")
-    _add_questions(asking)
-    _add_asking(asking)
+    add_questions(asking)
+    add_results(asking)
+    add_asking(asking)
     _add_conversations(actions)
     comparing = actions.add_parser("compare", help="two models' results over the same questions, in pairs")
-    _add_questions(comparing)
+    add_questions(comparing)
     comparing.add_argument("base", type=Path, help="results of the model in use")
     comparing.add_argument("candidate", type=Path, help="results of the other one")
     comparing.add_argument("--json", action="store_true", help="one JSON object")
     report = actions.add_parser("report", help="a month's page (HTML) and figures (JSON)")
-    _add_questions(report)
+    add_questions(report)
     report.add_argument("--results", type=Path, required=True, help="of the model that the report is about")
     report.add_argument("--base", type=Path, help="results of a model to compare it with")
     report.add_argument("--month", default="", help="YYYY-MM (default: when the results were begun, UTC)")
@@ -46,74 +45,30 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     report.add_argument(
         "--ratings-days",
-        type=_whole,
+        type=whole,
         default=0,
         help="with people's ratings of so many days, from the assistant's database (default: without)",
     )
 
-
-def _add_asking(asking: argparse.ArgumentParser) -> None:
-    asking.add_argument("--results", type=Path, required=True, help="JSON lines: the answers are added to it")
-    asking.add_argument(
-        "--url", default=OWN_URL, help="any OpenAI-compatible endpoint, up to /v1 (default: %(default)s)"
-    )
-    asking.add_argument(
-        "--token-file",
-        type=Path,
-        help="holds the endpoint's bearer token (default: this assistant's own, for its own --url only)",
-    )
-    asking.add_argument("--model", default="", help="its name there (default: the first that is listed)")
-    asking.add_argument("--max-tokens", type=_whole, default=256, help="of an answer (default: %(default)s)")
-    asking.add_argument("--seed", type=int, default=1, help="sent with each request (default: %(default)s)")
-    asking.add_argument(
-        "--share",
-        type=_share,
-        default=0.5,
-        help="the most of the time that the model is kept busy, above 0 and up to 1 (default: %(default)s)",
-    )
-    asking.add_argument(
-        "--patience",
-        type=_whole,
-        default=600,
-        help="seconds that a server may be busy or away before the run ends (default: %(default)s)",
-    )
+    evaluate_month.add(actions)
 
 
 def _add_conversations(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     collecting = actions.add_parser(
         "collect", help="freeze a sample of what people asked, without their words"
     )
-    _add_questions(collecting)
+    add_questions(collecting)
     collecting.add_argument("--out", type=Path, required=True, help="a new JSON file: numbers, no texts")
-    collecting.add_argument("--days", type=_whole, default=30, help="how far back (default: %(default)s)")
+    collecting.add_argument("--days", type=whole, default=30, help="how far back (default: %(default)s)")
     collecting.add_argument(
-        "--most", type=_whole, default=300, help="so many questions (default: %(default)s)"
+        "--most", type=whole, default=300, help="so many questions (default: %(default)s)"
     )
     collecting.add_argument("--choice-seed", type=int, default=1, help="of the choice (default: %(default)s)")
     asking = actions.add_parser("run-conversations", help="ask a model such a sample, keep no answer")
     asking.add_argument("--sample", type=Path, required=True, help="what collect has made")
     asking.add_argument("--base", type=Path, help="another model's results, to compare with in pairs")
-    _add_asking(asking)
-
-
-def _add_questions(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--questions", type=Path, required=True, help="JSON lines, see docs/evaluation.md")
-
-
-def _whole(value: str) -> int:
-    if not value.isdecimal() or int(value) < 1:
-        raise argparse.ArgumentTypeError(f"{value} is no whole number from 1 on")
-    return int(value)
-
-
-def _share(value: str) -> float:
-    try:
-        share = float(value)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0 and up to 1; example: 0.5")
-    return share
+    add_results(asking)
+    add_asking(asking)
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -127,6 +82,7 @@ def run(chosen: argparse.Namespace) -> int:
         "report": _report,
         "collect": _collect,
         "run-conversations": _run_conversations,
+        "month": evaluate_month.run,
     }
     try:
         actions[chosen.action](chosen)
@@ -147,40 +103,8 @@ def _run(chosen: argparse.Namespace) -> None:
     from assistant.evaluation.questions import read_questions
 
     questions = read_questions(chosen.questions)
-    asked = ask(questions, chosen.results, _wanted(chosen))
+    asked = ask(questions, chosen.results, wanted(chosen))
     print(f"{asked} questions asked, {len(questions.questions)} answered: {chosen.results}")
-
-
-def _wanted(chosen: argparse.Namespace) -> "Run":
-    from assistant.evaluation.asking import Run
-
-    # Beside the live service on its own machine: whatever is to be done here can wait.
-    os.nice(10)
-    return Run(
-        url=chosen.url,
-        key=_token(chosen),
-        model=chosen.model,
-        max_tokens=chosen.max_tokens,
-        seed=chosen.seed,
-        share=chosen.share,
-        patience_seconds=chosen.patience,
-    )
-
-
-def _consent() -> "Settings":
-    from assistant.evaluation import EvaluationError
-    from assistant.settings import SettingsError, load_settings
-
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        raise EvaluationError(str(error)) from None
-    if not settings.evaluation_uses_conversations:
-        raise EvaluationError(
-            "ASSISTANT_EVALUATION_USES_CONVERSATIONS is off: what people wrote is not used. If they know "
-            "of it and may refuse, set assistant_evaluation_uses_conversations: true in main.yml"
-        )
-    return settings
 
 
 def _collect(chosen: argparse.Namespace) -> None:
@@ -188,7 +112,7 @@ def _collect(chosen: argparse.Namespace) -> None:
     from assistant.evaluation.questions import read_questions
     from assistant.evaluation.sample import collect, write_sample
 
-    kept = _consent().retention_days
+    kept = consent().retention_days
     curated = read_questions(chosen.questions).questions
     days = min(chosen.days, kept) if kept else chosen.days
     with opened_database("evaluate collect") as database:
@@ -202,30 +126,12 @@ def _run_conversations(chosen: argparse.Namespace) -> None:
     from assistant.evaluation.conversations import conversation_figures, run
     from assistant.evaluation.sample import read_sample
 
-    _consent()
+    consent()
     sample = read_sample(chosen.sample)
     with opened_database("evaluate run-conversations") as database:
-        erased = run(database, sample, chosen.results, _wanted(chosen))
+        erased = run(database, sample, chosen.results, wanted(chosen))
     found = {**conversation_figures(sample, chosen.results, chosen.base), "erased": erased}
     print(json.dumps(found, ensure_ascii=False, indent=2))
-
-
-def _token(chosen: argparse.Namespace) -> str:
-    from assistant.evaluation import EvaluationError
-
-    path: Path | None = chosen.token_file
-    if path is None:
-        # The own token is for the own service: it must not be sent anywhere else.
-        own = Path(os.environ.get("ASSISTANT_SECRETS_DIR") or "/run/secrets") / "api_token"
-        if chosen.url != OWN_URL or not own.exists():
-            return ""
-        path = own
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise EvaluationError(f"--token-file: {path} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise EvaluationError(f"--token-file: {path} holds no token: it is not ASCII") from None
 
 
 def _judged(chosen: argparse.Namespace, *paths: Path) -> "list[Judged]":

@@ -44,7 +44,8 @@ class Run:
 
     ``url`` goes up to ``/v1``; ``key`` is its bearer token; ``model`` empty takes the first that is listed.
     ``share`` of the time, at most, a question is being answered; for the rest it waits. ``patience_seconds``
-    is how long a server may be busy or away before the run is ended.
+    is how long a server may be busy or away before the run is ended. ``told`` is told how many of how many
+    are answered, ten times a run.
     """
 
     url: str
@@ -54,6 +55,7 @@ class Run:
     seed: int
     share: float
     patience_seconds: float
+    told: Callable[[int, int], None] = lambda done, total: None
 
 
 def run(questions: QuestionSet, path: Path, wanted: Run, sleep: Callable[[float], None] = time.sleep) -> int:
@@ -112,10 +114,13 @@ def ask_all(
     try:
         # Quiet where nobody looks (disable=None); on stderr.
         with tqdm(total=total, initial=total - len(left), unit="q", disable=None) as bar:
-            for question in left:
+            for number, question in enumerate(left, 1):
                 answer = _patiently(backend, question, wanted, sleep)
                 add(question, answer)
                 bar.update()
+                done = total - len(left) + number
+                if done * 10 // total > (done - 1) * 10 // total:
+                    wanted.told(done, total)
                 sleep(answer.seconds * (1 / wanted.share - 1))
     finally:
         backend.stop()

@@ -31,6 +31,9 @@ def write_report(
     month: str = "",
     ratings: Sequence[Satisfaction] | None = None,
     ratings_days: int = 0,
+    conversations: Figures | None = None,
+    judge: Figures | None = None,
+    base_month: str = "",
 ) -> tuple[Path, Path]:
     """Write ``MONTH.html`` and ``MONTH.json`` into ``folder``; those that are there already are replaced.
 
@@ -41,6 +44,9 @@ def write_report(
         month: ``YYYY-MM``; empty for the month in which the run was begun.
         ratings: people's ratings of the last ``ratings_days`` days, or None to leave them out.
         ratings_days: see ``ratings``.
+        conversations: ``conversation_figures`` of a sample of what people asked, or None.
+        judge: ``judge_figures``, or None.
+        base_month: of which month ``base`` is, or empty.
 
     Returns:
         the paths of both.
@@ -58,8 +64,11 @@ def write_report(
         "month": month,
         "model": summary(judged),
         "base": summary(base) if base else None,
+        "base_month": base_month,
         "comparison": comparison(base, judged) if base else None,
         "csat": None if ratings is None else {"days": ratings_days, **csat(ratings)},
+        "conversations": conversations,
+        "judge": judge,
         "changed": changed(base, judged) if base else [],
     }
     page = _page(found, [*earlier, found], judged)
@@ -68,6 +77,19 @@ def write_report(
     _replace(paths[0], page)
     _replace(paths[1], json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
     return paths
+
+
+def write_index(folder: Path) -> Path:
+    """Write ``index.html``, which lists the months whose reports are in ``folder``, the newest first.
+
+    Raises:
+        EvaluationError: a report is none.
+        OSError: the folder cannot be written.
+    """
+    page = folder / "index.html"
+    months = reversed(_earlier(folder, "9999-99"))
+    _replace(page, _environment().get_template("index.html").render(months=list(months)))
+    return page
 
 
 def changed(base: Judged, candidate: Judged) -> list[dict[str, Any]]:
@@ -111,7 +133,7 @@ def _earlier(folder: Path, month: str) -> list[Figures]:
     return found
 
 
-def _page(found: Figures, months: Sequence[Figures], judged: Judged) -> str:
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("assistant.evaluation", "templates"),
         autoescape=True,
@@ -120,19 +142,27 @@ def _page(found: Figures, months: Sequence[Figures], judged: Judged) -> str:
         lstrip_blocks=True,
     )
     environment.globals["say"] = say
+    return environment
+
+
+def _page(found: Figures, months: Sequence[Figures], judged: Judged) -> str:
     models = [found["model"], *([found["base"]] if found["base"] else [])]
-    return environment.get_template("report.html").render(
-        found=found,
-        models=models,
-        examples=found["changed"][:EXAMPLES],
-        languages={q.id: q.language for q in judged.questions},
-        success=charts.intervals([(m["model"], m["success"]) for m in models], 1, 100),
-        bleu=charts.intervals([(m["model"], m["bleu"]) for m in models], 100, 1),
-        kinds=charts.bars([m["success_by_kind"] for m in models]),
-        success_trend=charts.trend([(m["month"], m["model"]["success"]) for m in months], 1, 100),
-        bleu_trend=charts.trend([(m["month"], m["model"]["bleu"]) for m in months], 100, 1),
-        months=len(months),
-        new_questions=len({m["model"]["questions_sha256"] for m in months}) > 1,
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            found=found,
+            models=models,
+            examples=found["changed"][:EXAMPLES],
+            languages={q.id: q.language for q in judged.questions},
+            success=charts.intervals([(m["model"], m["success"]) for m in models], 1, 100),
+            bleu=charts.intervals([(m["model"], m["bleu"]) for m in models], 100, 1),
+            kinds=charts.bars([m["success_by_kind"] for m in models]),
+            success_trend=charts.trend([(m["month"], m["model"]["success"]) for m in months], 1, 100),
+            bleu_trend=charts.trend([(m["month"], m["model"]["bleu"]) for m in months], 100, 1),
+            months=len(months),
+            new_questions=len({m["model"]["questions_sha256"] for m in months}) > 1,
+        )
     )
 
 

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from assistant.evaluation import EvaluationError
+from assistant.evaluation import EvaluationError, OtherRunError
 from assistant.evaluation.questions import QuestionSet
 
 
@@ -62,10 +62,20 @@ class Judgement(BaseModel):
     characters: int
 
 
+class Verdict(BaseModel):
+    """What a judge model says of an answer; ``verdict`` is empty where it could not be had (``error``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    id: str
+    verdict: Literal["pass", "fail", ""]
+    reason: str = ""
+    error: str = ""
+
+
 # How a header begins, on the disk.
 BEGINNING = b'{"format":1,'
 Line = TypeVar("Line", bound=BaseModel)
-Found = TypeVar("Found", "Answer", "Judgement")
+Found = TypeVar("Found", "Answer", "Judgement", "Verdict")
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,7 @@ def opened_results(path: Path, header: Header, kind: type[Found]) -> Iterator[Wr
         whole = data[: data.rfind(b"\n") + 1]
         found = _parse(path, whole, kind) if whole else None
         if found and (name := found[0].differs_in(header)):
-            raise EvaluationError(
+            raise OtherRunError(
                 f"--results: {path} is of another run: its {name} is {getattr(found[0], name)}, now "
                 f"it is {getattr(header, name)}; name another file, or remove this one"
             )
@@ -190,6 +200,22 @@ def read_judgements(path: Path, sha256: str) -> tuple[Header, dict[str, Judgemen
     if header.questions_sha256 != sha256:
         raise EvaluationError(f"{path} is of another sample; give --sample the file that was used")
     return header, judgements
+
+
+def read_verdicts(path: Path, sha256: str) -> tuple[Header, dict[str, Verdict]]:
+    """Read what a judge said of the answers named ``sha256``; some may be missing.
+
+    Raises:
+        EvaluationError: it cannot be read, or is of other answers.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EvaluationError(f"{path} cannot be read ({error.strerror})") from None
+    header, verdicts = _parse(path, data[: data.rfind(b"\n") + 1], Verdict)
+    if header.questions_sha256 != sha256:
+        raise EvaluationError(f"{path} judges other answers; remove it, and it is made again")
+    return header, verdicts
 
 
 def _parse(path: Path, data: bytes, kind: type[Found]) -> tuple[Header, dict[str, Found]]:

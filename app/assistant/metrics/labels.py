@@ -8,9 +8,10 @@ Prometheus keeps a series for each combination of values for as long as its rete
 CHANNELS = {"feishu": "feishu", "telegram": "telegram", "web_chat": "web", "api": "api"}
 # Those to which replies are sent; the others fetch theirs.
 SENT_TO = ("feishu", "telegram")
-# Which model answers: today always the stable one.
+# Which model answers: the one in use, or during a rollout the one that may take its place.
 STABLE = "stable"
-ARMS = (STABLE,)
+CANDIDATE = "candidate"
+ARMS = (STABLE, CANDIDATE)
 
 ACCEPTED, DUPLICATE, IGNORED = "accepted", "duplicate", "ignored"
 REJECTED, LIMITED, ERROR = "rejected", "limited", "error"
@@ -41,6 +42,7 @@ TABLES = (
     "messages",
     "outbox",
     "ratings",
+    "rollout_answers",
 )
 CODES = ("2xx", "3xx", "4xx", "5xx")
 # Not one of the above: a fault of this program, and never more than this one value.

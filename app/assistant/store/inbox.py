@@ -234,6 +234,7 @@ class Inbox:
         dead_reason: str = "",
         kind: Kind | None = None,
         detail: dict[str, Any] | None = None,
+        also: Callable[[Session], None] | None = None,
     ) -> None:
         """Commit, all at once: the reply in the outbox, the turns in the history, the message's end, the
         lease's end.
@@ -246,6 +247,7 @@ class Inbox:
             dead_reason: not empty: the message is given up, and this is the kind of the failure.
             kind: what the message turned out to be; None leaves it at what it was taken for.
             detail: what the channel may want to know about the reply (token counts).
+            also: what else belongs into the same transaction.
 
         Raises:
             LeaseLost: somebody else may have the conversation now; nothing was changed.
@@ -296,6 +298,8 @@ class Inbox:
                     trace_id=claim.trace_id,
                 )
             )
+            if also is not None:
+                also(session)
             if dead_reason:
                 session.add(
                     DeadLetter(

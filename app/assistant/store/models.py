@@ -222,6 +222,74 @@ class ModelLoads(Base):
     changed_at: Mapped[float] = mapped_column(Float)
 
 
+class RolloutRow(Base):
+    """A new model on its way to the people; the newest row counts. See ``rollout`` for its states."""
+
+    __tablename__ = "rollouts"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    candidate: Mapped[str] = mapped_column(String(255))
+    stable: Mapped[str] = mapped_column(String(255))
+    url: Mapped[str] = mapped_column(String(512))
+    state: Mapped[str] = mapped_column(String(16))
+    # A code; the words about it are in the rollout's events.
+    reason: Mapped[str] = mapped_column(String(64), default="")
+    rules: Mapped[dict[str, Any]] = mapped_column(JSON)
+    # Of the keyed hash that shares out the conversations: another one in each rollout.
+    key: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float] = mapped_column(Float)
+    started_at: Mapped[float | None] = mapped_column(Float)
+    since: Mapped[float] = mapped_column(Float)
+    # The clock: seconds in which it ran, as of ``ticked_at``.
+    elapsed: Mapped[float] = mapped_column(Float, default=0.0)
+    ticked_at: Mapped[float] = mapped_column(Float)
+    judged_at: Mapped[float] = mapped_column(Float, default=0.0)
+    due_hours: Mapped[float] = mapped_column(Float)
+    # Which process keeps it, and until when it does.
+    keeper: Mapped[str] = mapped_column(String(64), default="")
+    keeper_until: Mapped[float] = mapped_column(Float, default=0.0)
+
+
+class RolloutEvent(Base):
+    """A step of a rollout, in both languages; kept for the operators, and announced once."""
+
+    __tablename__ = "rollout_events"
+    __table_args__ = (Index("rollout_events_by_rollout", "rollout_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    rollout_id: Mapped[int] = mapped_column(ForeignKey("rollouts.id"))
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(64))
+    english: Mapped[str] = mapped_column(Text)
+    chinese: Mapped[str] = mapped_column(Text)
+    announced: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[float] = mapped_column(Float)
+
+
+class RolloutAnswer(Base):
+    """What one model made of one message in a rollout; no text, and deleted with the message.
+
+    ``counted`` is 1 where it counts for the comparison: the rollout ran, and chance chose the model.
+    """
+
+    __tablename__ = "rollout_answers"
+    __table_args__ = (
+        Index("rollout_answers_by_arm", "rollout_id", "arm", "id"),
+        Index("rollout_answers_by_inbox", "inbox_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    rollout_id: Mapped[int] = mapped_column(ForeignKey("rollouts.id"))
+    inbox_id: Mapped[int] = mapped_column(BigInteger)
+    arm: Mapped[str] = mapped_column(String(16))
+    outcome: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(64), default="")
+    seconds: Mapped[float] = mapped_column(Float)
+    first_token_seconds: Mapped[float | None] = mapped_column(Float)
+    counted: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Float)
+
+
 class DeadLetter(Base):
     """Something that was given up, for an operator to see; ``reason`` is a type, never a text of a user."""
 

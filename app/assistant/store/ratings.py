@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.exc import IntegrityError
 
+from assistant.metrics.labels import STABLE
 from assistant.store.database import Database
 from assistant.store.models import REPLY, Conversation, Feedback, OutboxRow, RatingRow
-from assistant.store.outbox import RATEABLE
+from assistant.store.outbox import ARM, RATEABLE
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ class Ratings:
         """Use ``database``."""
         self._database = database
 
-    def rate(self, platform: str, chat: str, number: int, score: int, sender: str) -> bool:
-        """Store a rating; False when ``number`` is no rateable answer that was given in ``chat``.
+    def rate(self, platform: str, chat: str, number: int, score: int, sender: str) -> str:
+        """Store a rating; returns the arm of the model that made the answer.
+
+        Empty when ``number`` is no rateable answer that was given in ``chat``: nothing was stored.
 
         Args:
             platform: the channel's name.
@@ -55,7 +58,7 @@ class Ratings:
                         )
                     ).scalar_one_or_none()
                     if reply is None or not reply.get(RATEABLE):
-                        return False
+                        return ""
                     now = self._database.now(session)
                     whose = (RatingRow.inbox_id == number, RatingRow.sender == sender)
                     row = session.execute(select(RatingRow).where(*whose)).scalar_one_or_none()
@@ -63,12 +66,13 @@ class Ratings:
                         row = RatingRow(inbox_id=number, platform=platform, sender=sender)
                         session.add(row)
                     row.score, row.created_at = score, now
-                    return True
+                    # Older answers do not say.
+                    return str(reply.get(ARM) or STABLE)
             except IntegrityError:
                 # Two clicks at once on PostgreSQL: the second try finds the row.
                 if last_try:
                     raise
-        return False
+        return ""
 
     def satisfaction(self, seconds: float) -> list[Satisfaction]:
         """Return the ratings of the last ``seconds``, by platform."""

@@ -31,6 +31,7 @@ from assistant.store.models import (
     InboxRow,
     OutboxRow,
     RatingRow,
+    RolloutAnswer,
 )
 
 DAY = 86400.0
@@ -248,6 +249,7 @@ def _remove(session: Session, ids: Sequence[int], now: float) -> dict[str, int]:
         "ratings": _count(session, delete(RatingRow).where(RatingRow.inbox_id.in_(ids))),
         "feedback": _count(session, delete(Feedback).where(Feedback.inbox_id.in_(ids))),
         "answer_cache_hits": _count(session, delete(CachedHits).where(CachedHits.inbox_id.in_(ids))),
+        "rollout_answers": _count(session, delete(RolloutAnswer).where(RolloutAnswer.inbox_id.in_(ids))),
         "drafts": _count(session, delete(Draft).where(Draft.inbox_id.in_(ids))),
         "outbox": _count(session, delete(OutboxRow).where(OutboxRow.inbox_id.in_(ids))),
     }

@@ -4,6 +4,7 @@ Source: platform.openai.com/docs/api-reference/chat/create; what one choice of t
 ``min_p`` and ``repetition_penalty`` are vLLM's additions (docs.vllm.ai, "Extra Parameters" of the chat API).
 """
 
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,9 @@ def read_request(body: dict[str, Any]) -> ChatRequest:
         payload["stop"] = stops
     if _json_object(body.get("response_format")):
         payload["json_object"] = True
+    if isinstance(user := body.get("user"), str) and user:
+        # Only to tell one from another: who it is need not be kept.
+        payload["user"] = hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()[:32]
     stream = _switch(body, "stream", "stream")
     options = body.get("stream_options")
     if options is None:

@@ -114,6 +114,7 @@ def blueprint(
                 return _error(429, *FULL, code="rate_limit_exceeded")
             held.callback(slots.release)
             watch = held.enter_context(progress.watching(number))
+            watch.reads_pieces = wanted.stream
             inbox_id = _send(number, wanted.payload)
             acknowledged()
             items = _follow(inbox_id, watch, request.environ, came)

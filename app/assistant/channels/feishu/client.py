@@ -191,7 +191,7 @@ class FeishuClient:
             if place.root:
                 body["reply_in_thread"] = True
         else:
-            path, body["receive_id"] = f"{MESSAGES}?receive_id_type=chat_id", place.chat_id
+            path, body["receive_id"] = f"{MESSAGES}?receive_id_type={place.kind}", place.chat_id
         waited = self._attempted(key, body["content"])
         try:
             answer = self.transport.call("POST", path, body)

@@ -27,6 +27,14 @@ class Conversation:
     root: str = ""
 
     @property
+    def kind(self) -> str:
+        """What ``chat_id`` is where a message is sent: an app may also write to a person's ``open_id``.
+
+        Source: open.feishu.cn, "Send a message", receive_id_type.
+        """
+        return "open_id" if self.chat_id.startswith("ou_") else "chat_id"
+
+    @property
     def name(self) -> str:
         """How the rest of the assistant knows it."""
         return f"{self.chat_id}{SEPARATOR}{self.root}" if self.root else self.chat_id
