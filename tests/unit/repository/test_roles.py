@@ -37,6 +37,8 @@ EXPECTED_ROLES = {
     "blackbox_exporter",
     "prometheus",
     "grafana",
+    "elk",
+    "filebeat",
 }
 
 
