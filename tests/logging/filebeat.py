@@ -260,3 +260,11 @@ def count(node: Node, dataset: str) -> int:
         client.post(f"{stream}/_refresh")
         answer = client.get(f"{stream}/_count")
         return int(answer.json()["count"]) if answer.is_success else 0
+
+
+def wait_for(node: Node, dataset: str, number: int, seconds: float = 120) -> None:
+    """Wait until a dataset has ``number`` documents; each look is work for a node that has enough of it."""
+    deadline = time.monotonic() + seconds
+    while (found := count(node, dataset)) < number:
+        assert time.monotonic() < deadline, f"{found} of {number} lines after {seconds} s"
+        time.sleep(1)
