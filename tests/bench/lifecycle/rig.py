@@ -185,6 +185,7 @@ class Host:
         self.assistant.start(wait=False)
         assert self.assistant.process is not None
         self._limit.enter(self.assistant.process.pid)
+        prefer(self.assistant.process.pid, INSIDE_PRIORITY)
         self._thread.start()
 
     def stop(self) -> None:
