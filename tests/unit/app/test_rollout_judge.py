@@ -1,6 +1,8 @@
 """The judge: what is rolled back at once, what is promoted, and that nothing is for want of numbers."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,8 @@ from assistant.rollout.judge import Evidence, Health, Verdict, doubts, judge, lo
 from assistant.rollout.rules import TABLE, Rules, RulesError, make_rules, parse, rules_of
 from assistant.store.rollout_answers import CUT, EMPTY, ERROR, OK, ArmFigures
 
+ROOT = Path(__file__).parents[3]
+PAGE, ROOM = ROOT / "docs" / "rollout.md", ROOT / "app" / "assistant" / "rollout"
 RULES = Rules()
 DAY = 86400.0
 GOOD = ArmFigures(ok=2000, p50=1.0, p99=3.0, ratings=2000, good_ratings=1900)
@@ -246,3 +250,21 @@ def test_rules_are_checked_one_by_one_and_together() -> None:
 def test_every_default_is_within_its_own_bounds() -> None:
     assert make_rules(Rules().as_dict()) == Rules()
     assert {one.metadata["text"] for one in TABLE.values()}
+
+
+def test_the_document_has_the_rules_and_all_reasons() -> None:
+    page = PAGE.read_text("utf-8")
+    for name, rule in TABLE.items():
+        unit = f" {rule.metadata['unit']}" if rule.metadata["unit"] else ""
+        assert f"| `{name}` | {rule.default:g}{unit} | {rule.metadata['text']} |" in page
+    rows = {
+        word.strip()
+        for line in page.splitlines()
+        if line.startswith("| ")
+        for word in line.split("|")[1].split(",")
+    }
+    source = "".join(path.read_text("utf-8") for path in ROOM.glob("*.py"))
+    codes = set(re.findall(r'Reason\(\s*"([a-z_]+)"', source))
+    # Those of steps that are no judgement.
+    assert codes - rows == {"started", "loaded", "replaced", "good", "confirmed", "promotion_hangs"}
+    assert rows >= {"success", "ratings"}
