@@ -153,8 +153,8 @@ bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy
 	PYTHONPATH=app $(BIN)/python -m tests.bench.ack $(BENCH_ACK)
 
 .PHONY: bench-lifecycle
-bench-lifecycle: artifacts  ## both demo models, evaluated and compared: build/bench/lifecycle.json
-	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle
+bench-lifecycle: artifacts  ## models compared, bad candidates released beside people: build/bench/lifecycle.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle $(BENCH_LIFECYCLE)
 
 .PHONY: bench-beside
 bench-beside: artifacts  ## how long people wait while the model is evaluated: build/bench/evaluation_beside.json
