@@ -116,8 +116,8 @@ def test_metrics_are_for_the_monitoring_host_alone_and_only_where_asked_for(plai
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed on this controller")
 @pytest.mark.parametrize(
     "knobs",
-    [DOMAIN, CHANGED_KNOBS, WITH_GRAFANA, WITH_REPORTS],
-    ids=["plain", "changed", "grafana", "reports"],
+    [DOMAIN, CHANGED_KNOBS, WITH_GRAFANA, WITH_KIBANA, WITH_REPORTS],
+    ids=["plain", "changed", "grafana", "kibana", "reports"],
 )
 def test_nginx_takes_it(tmp_path: Path, knobs: dict[str, object]) -> None:
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
