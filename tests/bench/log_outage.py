@@ -1,4 +1,4 @@
-"""Elasticsearch is away for minutes under 200 lines a second, and Filebeat is killed twice: what is lost or doubled?
+"""Elasticsearch is away for minutes under 200 lines a second, Filebeat is killed: is a line lost or doubled?
 
 The real Filebeat with the role's settings, over TLS, into the real Elasticsearch (docs/filebeat.md).
 """

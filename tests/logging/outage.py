@@ -6,8 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.integration.app.process import until
-from tests.logging.filebeat import Shipper, count, documents
+from tests.logging.filebeat import Shipper, documents, wait_for
 from tests.logging.node import Node
 from tests.logging.writer import Writer, numbers
 
@@ -46,7 +45,7 @@ def outage(node: Node, shipper: Shipper, rate: int, seconds: float) -> Outage:
     writer = Writer(shipper, rate)
     writer.start()
     try:
-        until("lines arrive", lambda: count(node, "app") > rate, 120)
+        wait_for(node, "app", rate)
         node.stop(kill=True)
         time.sleep(seconds / 2)
         shipper.stop(kill=True)
@@ -55,16 +54,15 @@ def outage(node: Node, shipper: Shipper, rate: int, seconds: float) -> Outage:
         time.sleep(seconds / 2)
         waiting = queue_bytes(shipper)
         node.start()
-        returned = time.monotonic()
+        returned, behind = time.monotonic(), writer.written
         # Once more while it sends what waited.
-        until("it sends again", lambda: count(node, "app") > 2 * rate, 180)
+        wait_for(node, "app", 2 * rate, 180)
         shipper.stop(kill=True)
         shipper.start()
-        behind = writer.written
-        until("it has caught up", lambda: count(node, "app") >= behind, 600)
+        wait_for(node, "app", behind, 900)
         caught_up = time.monotonic() - returned
     finally:
         written = writer.stop()
-    until("all is there", lambda: count(node, "app") >= written, 300)
+    wait_for(node, "app", written, 600)
     missing, doubled = compare(node, written)
     return Outage(written, missing, doubled, waiting, round(caught_up, 1), round(writer.slowest, 3))

@@ -163,7 +163,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "nobody for elasticsearch": (
         {**ELASTICSEARCH, "filebeat_password": ""},
-        ["filebeat_password", "vault_elk_filebeat_password"],
+        ["filebeat_password", "from the vault"],
     ),
     "two for elasticsearch": ({**ELASTICSEARCH, "filebeat_api_key": "a:b"}, ["either filebeat_username"]),
     "an encoded key": (
