@@ -114,6 +114,12 @@ faults: artifacts checkers  ## accidents while harden.yml runs, on a bare machin
 virtual: venv  ## auditd and accounting on a virtual machine with a kernel of its own (qemu's emulation, 15 minutes)
 	VIRTUAL=1 $(PYTEST) tests/virtual
 
+.PHONY: rollout-drill
+rollout-drill: export DEMO_INFO := build/machines/$(DEMO_NAME)/info.json
+rollout-drill: artifacts checkers  ## rollouts on the demo's machine: promoted, not promoted, four faults, a reboot: build/bench/rollout.json
+	$(BIN)/python -c 'from tests.machines_rollout import figures; figures.begin()'
+	$(PYTEST) $(foreach part,faults judged commands,tests/machines_rollout/test_$(part).py)
+
 .PHONY: verify-reboot
 verify-reboot: export DEMO_INFO := build/machines/$(DEMO_NAME)/info.json
 verify-reboot: artifacts checkers  ## the demo's machine: conversation, SSH, firewall and Docker, before and after a reboot
@@ -147,8 +153,12 @@ bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy
 	PYTHONPATH=app $(BIN)/python -m tests.bench.ack $(BENCH_ACK)
 
 .PHONY: bench-lifecycle
-bench-lifecycle: artifacts  ## both demo models, evaluated and compared: build/bench/lifecycle.json
-	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle
+bench-lifecycle: artifacts  ## models compared, bad candidates released beside people: build/bench/lifecycle.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle $(BENCH_LIFECYCLE)
+
+.PHONY: bench-beside
+bench-beside: artifacts  ## how long people wait while the model is evaluated: build/bench/evaluation_beside.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle.beside
 
 .PHONY: bench-metrics
 bench-metrics: artifacts checkers  ## a scrape of /metrics at rest and while the model is busy: build/bench/metrics.json
@@ -157,6 +167,10 @@ bench-metrics: artifacts checkers  ## a scrape of /metrics at rest and while the
 .PHONY: bench-cache
 bench-cache: artifacts checkers  ## cached answers of the API beside a plain handler: build/bench/cache.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.cache $(BENCH_CACHE)
+
+.PHONY: bench-mix
+bench-mix: artifacts checkers  ## 85% frequent questions at rising rates, over the API: build/bench/mix.json and .png
+	PYTHONPATH=app $(BIN)/python -m tests.bench.mix $(BENCH_MIX)
 
 .PHONY: bench-logging
 bench-logging: artifacts checkers  ## what logging costs at 100 requests a second: build/bench/logging.json

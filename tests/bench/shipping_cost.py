@@ -45,23 +45,25 @@ def shipping_cpu_percent(filebeat: Filebeat, requests: int, lines: int, seconds:
             writer = Writer(running, requests * lines)
             writer.add(1)
             wait_for(node, "app", 1)
-            idle = _percent(running, seconds)
-            busy = _percent(running, seconds, writer, requests)
-            writer.stop()
-            wait_for(node, "app", writer.written, 300)
+            start = running.cpu_seconds()
+            time.sleep(seconds)
+            idle = running.cpu_seconds() - start
+            start = running.cpu_seconds()
+            writer.start()
+            _write_requests(running, requests, seconds)
+            written = writer.stop()
+            # What was written is shipped within the block: on a busy machine it comes late.
+            wait_for(node, "app", written, 300)
             wait_for(node, "nginx", requests * seconds, 300)
-    return {"busy": round(busy, 2), "idle": round(idle, 2)}
+            busy = running.cpu_seconds() - start
+    return {"busy": round(100 * busy / seconds, 2), "idle": round(100 * idle / seconds, 2)}
 
 
-def _percent(running: Shipper, seconds: int, writer: Writer | None = None, requests: int = 0) -> float:
-    before, start = running.cpu_seconds(), time.monotonic()
-    if writer:
-        writer.start()
+def _write_requests(running: Shipper, requests: int, seconds: int) -> None:
+    start = time.monotonic()
     for second in range(seconds):
-        if writer:
-            with running.nginx.open("a") as file:
-                for index in range(requests):
-                    trace = {"id": f"{second * requests + index:032x}"}
-                    file.write(json.dumps(_REQUEST | {"trace": trace}) + "\n")
+        with running.nginx.open("a") as file:
+            for index in range(requests):
+                trace = {"id": f"{second * requests + index:032x}"}
+                file.write(json.dumps(_REQUEST | {"trace": trace}) + "\n")
         time.sleep(max(0.0, start + second + 1 - time.monotonic()))
-    return 100 * (running.cpu_seconds() - before) / (time.monotonic() - start)

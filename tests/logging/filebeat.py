@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from tests.integration.app.process import until
+from tests.logging.install import install_data_streams
 from tests.logging.node import Node, free_port
 from tests.unit.roles.rendering import render
 
@@ -27,46 +27,14 @@ STOP_SECONDS = 30.0
 HOST = "assistant-1"
 CONTAINER = "a" * 64
 USER, PASSWORD = "ai_assistant_filebeat", "a-password-of-nobody"
-# As role elk makes them; what a line needs to become a document of a data stream.
-WRITER = {
-    "cluster": ["monitor"],
-    "indices": [{"names": ["logs-ai_assistant.*-*"], "privileges": ["create_doc", "auto_configure"]}],
-}
-TEMPLATE: dict[str, Any] = {
-    "index_patterns": ["logs-ai_assistant.*-*"],
-    "priority": 500,
-    "data_stream": {},
-    "template": {
-        "settings": {"number_of_replicas": 0},
-        "mappings": {
-            "dynamic_templates": [
-                {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword"}}},
-            ],
-        },
-    },
-}
 
 
 def prepare(node: Node) -> None:
-    """Give ``node`` the index template, the role and the user that Filebeat meets in a deployment.
-
-    Role and user are files: the node lacks the module that its index of users needs.
-    """
+    """Give ``node`` templates and roles as role elk does, and the user that Filebeat is in a deployment."""
     with node.client() as client:
-        client.put("/_index_template/ai-assistant-logs", json=TEMPLATE).raise_for_status()
-    config = node.home / "config"
-    (config / "roles.yml").write_text(json.dumps({"ai_assistant_writer": WRITER}))
-    for name in ("users", "users_roles"):
-        (config / name).touch()
-    users = Path(node.command[-1]).with_name("elasticsearch-users")
-    adding = [*node.command[:-1], str(users), "useradd", USER, "-p", PASSWORD, "-r", "ai_assistant_writer"]
-    if USER in (config / "users").read_text():
-        return
-    done = subprocess.run(adding, env=node.environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    # The node looks at the files every few seconds.
-    with node.client(USER, PASSWORD) as client:
-        until("the node knows the user", lambda: client.get("/").is_success, STOP_SECONDS)
+        install_data_streams(client)
+        user = {"password": PASSWORD, "roles": ["ai_assistant_writer"]}
+        client.put(f"/_security/user/{USER}", json=user).raise_for_status()
 
 
 class Journal:

@@ -1,4 +1,4 @@
-"""The size cap: role elk's janitor on the deployed version of Elasticsearch, as the user that it has there."""
+"""The size cap: role elk's janitor on the deployed version of Elasticsearch, as its own user."""
 
 from __future__ import annotations
 

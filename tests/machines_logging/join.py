@@ -54,18 +54,18 @@ def join(machine: Path) -> None:
         "elk_object_kinds": ["ingest_pipelines"],
         "elk_ingest": "elasticsearch",
     }
-    variables |= {f"vault_elk_{name}": secrets.token_hex(16) for name in SECRETS}
     everywhere = {
         "filebeat_deb": str(package),
         "filebeat_deb_sha256": hashlib.sha256(package.read_bytes()).hexdigest(),
+        **{f"vault_elk_{name}": secrets.token_hex(16) for name in SECRETS},
     }
     # JSON is YAML.
-    secret_file = group / "search.yml"
-    secret_file.touch(mode=0o600)
-    secret_file.write_text(json.dumps(variables, indent=2) + "\n")
+    (group / "search.yml").write_text(json.dumps(variables, indent=2) + "\n")
     every = inventory / "group_vars" / "all"
     every.mkdir(parents=True, exist_ok=True)
-    (every / "filebeat.yml").write_text(json.dumps(everywhere, indent=2) + "\n")
+    secret_file = every / "filebeat.yml"
+    secret_file.touch(mode=0o600)
+    secret_file.write_text(json.dumps(everywhere, indent=2) + "\n")
     hosts: dict[str, object] = {"logging": {"hosts": {machine.name: {}}}}
     (inventory / GROUP_FILE).write_text(json.dumps(hosts, indent=2) + "\n")
 

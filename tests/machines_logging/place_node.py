@@ -19,7 +19,7 @@ from tools.elastic.nodes import Nodes, ensure_nodes
 
 HOME = "/opt/elasticsearch"
 PORT = 9243
-_PACKAGES = "openjdk-17-jre-headless socat"
+_PACKAGES = "openjdk-17-jre-headless"
 _SETTINGS = """
 cluster.name: logs
 discovery.type: single-node
@@ -59,8 +59,7 @@ WantedBy=multi-user.target
 [Unit]
 Description=TLS before the Elasticsearch of the test
 [Service]
-ExecStart=socat OPENSSL-LISTEN:{PORT},bind=127.0.0.1,reuseaddr,fork,verify=0,cert={HOME}/node.pem \
-    TCP:127.0.0.1:9200
+ExecStart=python3 {HOME}/front.py {HOME}/node.pem {PORT} 9200
 [Install]
 WantedBy=multi-user.target
 """,
@@ -101,6 +100,7 @@ def place_node(machine: str, authority: Authority) -> None:
         (config / "log4j2.properties").write_text(_LOG4J)
         certificate, key = authority.issue("node")
         (folder / "node.pem").write_bytes(certificate.read_bytes() + key.read_bytes())
+        shutil.copy(Path(__file__).with_name("front.py"), folder)
         for unit, text in _UNITS.items():
             (folder / f"{unit}.service").write_text(text)
         _run("exec", machine, "rm", "-rf", HOME)
@@ -111,7 +111,7 @@ def place_node(machine: str, authority: Authority) -> None:
         export DEBIAN_FRONTEND=noninteractive
         # Java's package puts links there, which the machine's image has left out.
         mkdir -p /usr/share/man/man1
-        command -v java >/dev/null && command -v socat >/dev/null ||
+        command -v java >/dev/null ||
             {{ apt-get update -q && apt-get install -qy --no-install-recommends {_PACKAGES}; }}
         chown -R root:root {HOME}
         chmod -R go+rX {HOME}

@@ -6,6 +6,8 @@ routes do (``make hostile``).
 
 from typing import Any
 
+from assistant.channels.api.known import HEADER
+
 Json = dict[str, Any]
 
 
@@ -50,6 +52,9 @@ CHAT_MESSAGE = _object(
 CHAT_REQUEST = _object(
     ["messages"],
     model={"description": "Any: there is one model."},
+    user={
+        "description": "A text that stands for one person: during a rollout the same model answers all calls."
+    },
     messages={"type": "array", "minItems": 1, "maxItems": 200, "items": CHAT_MESSAGE},
     stream={"type": ["boolean", "null"]},
     max_tokens={"type": ["integer", "null"], "minimum": 1, "maximum": 2**31},
@@ -199,6 +204,13 @@ OPERATIONS: dict[str, Json] = {
         "responses": {
             "200": {
                 "description": "The answer.",
+                "headers": {
+                    HEADER: {
+                        "description": "Where it comes from: an answer that was given before, an operator's, "
+                        "the model (kept for the next ones), or the model without a look at what is known.",
+                        "schema": {"type": "string", "enum": ["hit", "pinned", "miss", "bypass"]},
+                    }
+                },
                 "content": {
                     "application/json": {"schema": CHAT_ANSWER},
                     "text/event-stream": {"schema": TEXT},

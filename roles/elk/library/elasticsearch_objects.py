@@ -238,7 +238,7 @@ def set_user(elastic: Elasticsearch, user: Mapping[str, Any], check: bool) -> bo
 
 def roll_over(elastic: Elasticsearch, pattern: str) -> None:
     """Let the data streams begin a new index: an index keeps the template that it was made with."""
-    for stream in elastic.call("GET", f"/_data_stream/{quote(pattern, safe='*')}")["data_streams"]:
+    for stream in elastic.call("GET", f"/_resolve/index/{quote(pattern, safe='*')}")["data_streams"]:
         elastic.call("POST", f"/{quote(stream['name'])}/_rollover")
 
 

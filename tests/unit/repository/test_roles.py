@@ -32,6 +32,7 @@ EXPECTED_ROLES = {
     "model",
     "assistant",
     "proxy",
+    "rollout",
     "daemon",
     "node_exporter",
     "blackbox_exporter",

@@ -22,10 +22,9 @@ class Fake:
         if method != "GET":
             self.asked.append(f"{method} {path}")
             return {}
-        if path.startswith(f"/_data_stream/{PATTERN}"):
+        if path.startswith(f"/_resolve/index/{PATTERN}"):
             shown = [
-                {"name": name, "indices": [{"index_name": index} for index in indices]}
-                for name, indices in self.streams.items()
+                {"name": name, "backing_indices": list(indices)} for name, indices in self.streams.items()
             ]
             return {"data_streams": shown}
         assert path.startswith(f"/_cat/indices/{PATTERN}") and "bytes=b" in path

@@ -32,6 +32,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"elk_kibana_password": "correct horse battery staple"},
         ["vault_elk_kibana_password", "other signs"],
     ),
+    "Filebeat without one": (
+        {"elk_ingest": "elasticsearch", "elk_filebeat_password": ""},
+        ["vault_elk_filebeat_password in inventory/<yours>/group_vars/all/vault.yml", "openssl rand -hex 16"],
+    ),
     "a short key": (
         {"elk_kibana_encryption_key": "0123456789abcdef"},
         ["vault_elk_kibana_encryption_key", "32"],

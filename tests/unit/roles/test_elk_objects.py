@@ -102,7 +102,7 @@ class FakeElasticsearch(Server):
                 self.users[name] = given
                 return 200, {"created": True}
             return (200, {name: self.users[name]}) if name in self.users else (404, {})
-        if path.startswith("/_data_stream/"):
+        if path.startswith("/_resolve/index/"):
             return 200, {"data_streams": [{"name": "logs-ai_assistant.app-default"}]}
         if path.endswith("/_rollover"):
             return 200, {"rolled_over": True}

