@@ -100,6 +100,11 @@ molecule-monitoring: artifacts checkers  ## all of site.yml with the monitoring,
 	@rm -f build/logs/molecule-verify.log
 	$(WITH_VENV) molecule test -s monitoring || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
 
+.PHONY: molecule-logging
+molecule-logging: artifacts checkers  ## all of site.yml with the logging: a real Filebeat, a real Elasticsearch, lines searched for
+	@rm -f build/logs/molecule-verify.log
+	$(WITH_VENV) molecule test -s logging || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
+
 .PHONY: faults
 faults: artifacts checkers  ## accidents while harden.yml runs, on a bare machine that stays: MACHINE_NAME=assistant-faults
 	@$(PYTHON) -m tools.demo machine --name $(or $(MACHINE_NAME),assistant-faults)
@@ -108,6 +113,12 @@ faults: artifacts checkers  ## accidents while harden.yml runs, on a bare machin
 .PHONY: virtual
 virtual: venv  ## auditd and accounting on a virtual machine with a kernel of its own (qemu's emulation, 15 minutes)
 	VIRTUAL=1 $(PYTEST) tests/virtual
+
+.PHONY: rollout-drill
+rollout-drill: export DEMO_INFO := build/machines/$(DEMO_NAME)/info.json
+rollout-drill: artifacts checkers  ## rollouts on the demo's machine: promoted, not promoted, four faults, a reboot: build/bench/rollout.json
+	$(BIN)/python -c 'from tests.machines_rollout import figures; figures.begin()'
+	$(PYTEST) $(foreach part,faults judged commands,tests/machines_rollout/test_$(part).py)
 
 .PHONY: verify-reboot
 verify-reboot: export DEMO_INFO := build/machines/$(DEMO_NAME)/info.json
@@ -142,8 +153,8 @@ bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy
 	PYTHONPATH=app $(BIN)/python -m tests.bench.ack $(BENCH_ACK)
 
 .PHONY: bench-lifecycle
-bench-lifecycle: artifacts  ## both demo models, evaluated and compared: build/bench/lifecycle.json
-	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle
+bench-lifecycle: artifacts  ## models compared, bad candidates released beside people: build/bench/lifecycle.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle $(BENCH_LIFECYCLE)
 
 .PHONY: bench-beside
 bench-beside: artifacts  ## how long people wait while the model is evaluated: build/bench/evaluation_beside.json
@@ -157,9 +168,17 @@ bench-metrics: artifacts checkers  ## a scrape of /metrics at rest and while the
 bench-cache: artifacts checkers  ## cached answers of the API beside a plain handler: build/bench/cache.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.cache $(BENCH_CACHE)
 
+.PHONY: bench-mix
+bench-mix: artifacts checkers  ## 85% frequent questions at rising rates, over the API: build/bench/mix.json and .png
+	PYTHONPATH=app $(BIN)/python -m tests.bench.mix $(BENCH_MIX)
+
 .PHONY: bench-logging
 bench-logging: artifacts checkers  ## what logging costs at 100 requests a second: build/bench/logging.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.logging_cost $(BENCH_LOGGING)
+
+.PHONY: bench-log-outage
+bench-log-outage: venv elastic  ## Elasticsearch away under 200 lines/s, Filebeat killed: build/bench/log_outage.json; SECONDS_AWAY=300
+	$(BIN)/python -m tests.bench.log_outage --seconds $(or $(SECONDS_AWAY),300)
 
 .PHONY: bench-corrupt-files
 bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill

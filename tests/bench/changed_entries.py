@@ -4,45 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import gguf
 
-_NOT_METADATA = "GGUF."
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A metadata value with its types, as ``GGUFWriter.add_key_value`` takes them."""
-
-    value: Any
-    type: gguf.GGUFValueType
-    members: gguf.GGUFValueType | None = None
+from tests.bench.gguf_copy import Entry, Weights, entries, weights, write
 
 
 def changed_entries(model: Path, folder: Path) -> Iterator[tuple[str, bytes]]:
     """Give what was changed and the whole file, for every entry and every tensor of ``model``."""
     reader = gguf.GGUFReader(model)
-    entries = {
-        key: _entry(field) for key, field in reader.fields.items() if not key.startswith(_NOT_METADATA)
-    }
+    metadata, tensors = entries(reader), weights(reader)
     path = folder / "changed.gguf"
-    for key, entry in entries.items():
+    for key, entry in metadata.items():
         for what, other in _others(entry):
-            fields = {name: e for name, e in entries.items() if name != key}
-            _write(path, reader, fields if other is None else {**fields, key: other})
+            fields = {name: e for name, e in metadata.items() if name != key}
+            write(path, fields if other is None else {**fields, key: other}, tensors)
             yield f"{key} {what}", path.read_bytes()
-    for tensor in reader.tensors:
-        for what in ("removed", "half of its rows", "as bytes"):
-            _write(path, reader, entries, tensor.name, what)
+    for number, tensor in enumerate(tensors):
+        for what, changed in _other_weights(tensor):
+            write(path, metadata, [*tensors[:number], *changed, *tensors[number + 1 :]])
             yield f"{tensor.name} {what}", path.read_bytes()
-
-
-def _entry(field: gguf.ReaderField) -> Entry:
-    members = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
-    return Entry(field.contents(), field.types[0], members)
 
 
 def _others(entry: Entry) -> Iterator[tuple[str, Entry | None]]:
@@ -72,29 +55,8 @@ def _others(entry: Entry) -> Iterator[tuple[str, Entry | None]]:
         yield "a number", Entry(7, kind.UINT32)
 
 
-def _write(
-    path: Path, reader: gguf.GGUFReader, entries: dict[str, Entry], tensor: str = "", what: str = ""
-) -> None:
-    """Write the file; ``what`` happens to ``tensor``."""
-    architecture = entries.get("general.architecture")
-    writer = gguf.GGUFWriter(path, "none")
-    writer.kv_data[0].clear()
-    if architecture is not None:
-        writer.kv_data[0]["general.architecture"] = gguf.GGUFValue(architecture.value, architecture.type)
-    for key, entry in entries.items():
-        if key != "general.architecture":
-            writer.add_key_value(key, entry.value, entry.type, entry.members)
-    for one in reader.tensors:
-        data, kind = one.data, one.tensor_type
-        if one.name == tensor:
-            if what == "removed":
-                continue
-            if what == "half of its rows":
-                data = data[: len(data) // 2]
-            else:
-                data, kind = data.view("int8"), gguf.GGMLQuantizationType.I8
-        writer.add_tensor(one.name, data, raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+def _other_weights(one: Weights) -> Iterator[tuple[str, list[Weights]]]:
+    """Give what to put in the tensor's place."""
+    yield "removed", []
+    yield "half of its rows", [replace(one, data=one.data[: len(one.data) // 2])]
+    yield "as bytes", [replace(one, data=one.data.view("int8"), type=gguf.GGMLQuantizationType.I8)]

@@ -2,8 +2,14 @@
 
 import ctypes
 import functools
+import os
 from pathlib import Path
 from typing import Any
+
+# ggml_abort() forks a child that looks for a debugger, and waits for it (ggml.c, ggml_print_backtrace). Where
+# there is none the child ends by exit(), in a copy of a process with many threads, and may hang in that for
+# ever: a process that should be dead stays, and nobody starts it again.
+os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 
 
 def load_cpu_backends(library_directory: Path) -> None:

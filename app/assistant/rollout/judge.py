@@ -7,6 +7,7 @@ to wait, and in the end to roll back.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 from assistant.evaluation.statistics import wilson
@@ -97,7 +98,13 @@ def judge(
 
 def alarm(evidence: Evidence, health: Health, rules: Rules) -> Reason | None:
     """Return why the candidate must go at once, or None."""
-    return _unwell(health, rules) or _bad_answers(evidence, rules) or _slow(evidence, rules)
+    return (
+        _unwell(health, rules)
+        # Before errors: one that comes too late is both.
+        or _slow(evidence, rules)
+        or _slow_as_a_rule(evidence, rules)
+        or _bad_answers(evidence, rules)
+    )
 
 
 def doubts(evidence: Evidence, rules: Rules) -> list[Reason]:
@@ -196,6 +203,23 @@ def _slow(evidence: Evidence, rules: Rules) -> Reason | None:
         f"{evidence.stable.p99:.1f} s",
         f"候选模型最近 {len(mine)} 个回答中 {slow} 个超过 {limit:.1f} 秒，"
         f"稳定模型的 p99 为 {evidence.stable.p99:.1f} 秒",
+    )
+
+
+def _slow_as_a_rule(evidence: Evidence, rules: Rules) -> Reason | None:
+    """Compare the medians too: on a busy host a few late answers of stable's take its p99 far up."""
+    mine, base = _newest(evidence.candidate_recent, rules), _newest(evidence.stable_recent, rules)
+    if min(len(mine), len(base)) < 2 * rules.alarm_least:
+        return None
+    middle, usual = (median(seconds for _, seconds in answers) for answers in (mine, base))
+    if middle <= rules.slow_factor * usual + rules.slow_seconds:
+        return None
+    return Reason(
+        "slow",
+        f"half of the candidate's last {len(mine)} answers took over {middle:.1f} s, half of stable's last "
+        f"{len(base)} over {usual:.1f} s",
+        f"候选模型最近 {len(mine)} 个回答的中位用时为 {middle:.1f} 秒，"
+        f"稳定模型最近 {len(base)} 个为 {usual:.1f} 秒",
     )
 
 

@@ -12,12 +12,13 @@ DOCUMENTATION = r"""
 module: secret_directory
 short_description: Keep a folder of secret files, one secret a file
 description:
-  - Writes all files in one call, each atomically, and removes files that are not named.
+  - Writes all files in one call, each atomically, and removes files that are neither named nor kept.
   - Values are never returned, logged or shown in a diff; only file names are.
 options:
   path: {description: The folder., type: path, required: true}
   files: {description: File name to content. No newline is added., type: dict, required: true}
   group: {description: Numeric group that may read., type: int, required: true}
+  keep: {description: Names of files that somebody else writes there., type: list, elements: str, default: []}
   mode: {description: Mode of the files, octal; the folder is 0750., type: str, default: "0440"}
 author: [AI assistant maintainers]
 """
@@ -70,6 +71,7 @@ def main() -> None:
             "files": {"type": "dict", "required": True, "no_log": True},
             "group": {"type": "int", "required": True},
             "mode": {"type": "str", "default": "0440"},
+            "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
         },
         supports_check_mode=True,
     )
@@ -82,7 +84,8 @@ def main() -> None:
     there = os.path.isdir(folder)
     status = os.stat(folder) if there else None
     folder_right = status is not None and (status.st_mode & 0o7777, status.st_gid) == (FOLDER_MODE, group)
-    stale = sorted(set(os.listdir(folder)) - set(wanted)) if there else []
+    kept = set(wanted) | set(module.params["keep"])
+    stale = sorted(set(os.listdir(folder)) - kept) if there else []
     outdated = sorted(n for n, c in wanted.items() if not same(os.path.join(folder, n), c, group, mode))
 
     if not module.check_mode:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from typing import Any
 
 # Mitogen carries only what a module names itself, not what that imports in turn.
 import ansible.module_utils.gguf
@@ -33,6 +35,8 @@ EXAMPLES = r"""
 RETURN = r"""
 exists: {description: Whether it is a file., type: bool, returned: always}
 free_bytes: {description: Room on the file system that it is on or would be on., type: int, returned: always}
+current: {description: The version that current.gguf leads to; empty for none., type: str, returned: always}
+promoted: {description: What a rollout noted of its promotion (.promoted.json)., type: dict, returned: always}
 part_bytes: {description: Size of an interrupted download of it., type: int, returned: always}
 size: {description: Bytes., type: int, returned: when it exists}
 sha256: {description: Its SHA-256 where asked for., type: str, returned: when it exists}
@@ -66,6 +70,24 @@ def free_bytes(path: str) -> int:
     return shutil.disk_usage(path).free
 
 
+def current_version(place: str) -> str:
+    """Return the version that is current in the folder ``place``; empty where there is none."""
+    try:
+        return os.path.basename(os.readlink(os.path.join(place, "current.gguf")))
+    except OSError:
+        return ""
+
+
+def promotion(place: str) -> dict[str, Any]:
+    """Return what the rollout's agent noted in ``place``: current, over, earlier, at; or nothing."""
+    try:
+        with open(os.path.join(place, ".promoted.json"), encoding="utf-8") as stream:
+            noted = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -84,6 +106,8 @@ def main() -> None:
     room = {
         "free_bytes": free_bytes(place),
         "part_bytes": os.path.getsize(part) if os.path.isfile(part) else 0,
+        "current": current_version(place),
+        "promoted": promotion(place),
     }
     if not os.path.isfile(asked["path"]):
         module.exit_json(changed=False, exists=False, error="", **room)

@@ -13,6 +13,7 @@ short_description: Make a model file the current one, go back to the one before,
 description:
   - current.gguf and previous.gguf are relative links in the folder. A link is written under another name and
     renamed, so that a reader finds the old version or the new one, never none.
+  - What a rollout noted of its promotion (.promoted.json) is removed; who names the current version knows it.
   - Only files whose SHA-256 was noted (.NAME.sha256) are ever removed; what people put into the folder stays.
 options:
   directory: {description: The folder of the versions., type: path, required: true}
@@ -33,6 +34,7 @@ previous: {description: Name of the one before; empty where there is none., type
 removed: {description: Names of the versions that were removed., type: list, returned: always}
 """
 CURRENT, PREVIOUS = "current.gguf", "previous.gguf"
+PROMOTED = ".promoted.json"
 
 
 class Folder:
@@ -100,6 +102,14 @@ class Folder:
             if not self.dry and os.path.lexists(path):
                 os.unlink(path)
 
+    def acknowledge(self) -> bool:
+        """Remove the note of a promotion; return whether there was one."""
+        path = os.path.join(self.path, PROMOTED)
+        there = os.path.lexists(path)
+        if there and not self.dry:
+            os.unlink(path)
+        return there
+
 
 def main() -> None:
     """Run the module."""
@@ -133,6 +143,7 @@ def main() -> None:
         folder.point(PREVIOUS, current)
         folder.point(CURRENT, wanted)
         previous = current
+    changed = folder.acknowledge() or changed
     if asked["sha256"] and there:
         changed = folder.remember(wanted, asked["sha256"].lower()) or changed
     removed = [] if asked["rollback"] or not there else folder.old(asked["keep"], {wanted, previous})

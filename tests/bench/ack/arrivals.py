@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import random
+import select
 import socket
 import ssl
 import threading
@@ -54,7 +56,10 @@ class Post:
 
 @dataclass(frozen=True)
 class Arrival:
-    """What became of one request; ``due`` is in seconds since 1970, ``status`` 0 without an answer."""
+    """What became of one request; ``due`` is in seconds since 1970, ``status`` 0 without an answer.
+
+    ``cache`` is the answer's header X-Cache, if it has one.
+    """
 
     name: str
     path: str
@@ -62,19 +67,32 @@ class Arrival:
     late_seconds: float
     seconds: float
     status: int
+    cache: str = ""
 
 
-def arrive(door: Door, posts: Sequence[Post], per_second: float) -> list[Arrival]:
-    """Send ``posts`` at equal distances, each when it is due, over connections that are kept open.
+def arrive(
+    door: Door,
+    posts: Sequence[Post],
+    per_second: float,
+    connections: int = CONNECTIONS,
+    chance: random.Random | None = None,
+) -> list[Arrival]:
+    """Send ``posts``, each when it is due, over connections that are kept open.
 
     Args:
         door: where to.
         posts: what, in this order.
         per_second: how many a second.
+        connections: how many may be on their way at once.
+        chance: where to take the times from, as of people who know nothing of each other (a Poisson process);
+            None makes the distances equal.
 
     Returns:
         one arrival a request, in the same order; ``late_seconds`` says how late the sender itself was.
     """
+    # Given their number, the times of a Poisson process are spread evenly at random (Kingman, "Poisson
+    # Processes", 1993, 2.4): so the rate is the set one.
+    offsets = sorted((chance.uniform(0, len(posts)) if chance else n) / per_second for n in range(len(posts)))
     found: list[Arrival | None] = [None] * len(posts)
     numbers = itertools.count()
     lock = threading.Lock()
@@ -90,16 +108,18 @@ def arrive(door: Door, posts: Sequence[Post], per_second: float) -> list[Arrival
                 if connection is not None:
                     connection.close()
                 return
-            due = begin + number / per_second
+            due = begin + offsets[number]
             if (early := due - time.perf_counter()) > 0:
                 time.sleep(early)
             started = time.perf_counter()
-            connection, status = _send(door, connection, posts[number])
-            ended = time.perf_counter()
             post = posts[number]
-            found[number] = Arrival(post.name, post.path, due + wall, started - due, ended - due, status)
+            connection, status, cache = _send(door, connection, post)
+            ended = time.perf_counter()
+            found[number] = Arrival(
+                post.name, post.path, due + wall, started - due, ended - due, status, cache
+            )
 
-    threads = [threading.Thread(target=send_some, daemon=True) for _ in range(CONNECTIONS)]
+    threads = [threading.Thread(target=send_some, daemon=True) for _ in range(connections)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -109,16 +129,22 @@ def arrive(door: Door, posts: Sequence[Post], per_second: float) -> list[Arrival
 
 def _send(
     door: Door, connection: http.client.HTTPConnection | None, post: Post
-) -> tuple[http.client.HTTPConnection | None, int]:
+) -> tuple[http.client.HTTPConnection | None, int, str]:
     """Send ``post`` once, over ``connection`` if it is open."""
     try:
         # A new connection belongs to the request's time: a platform has to make it, too.
-        connection = connection if connection is not None and connection.sock is not None else door.connect()
+        if connection is None or _closed(connection):
+            connection = door.connect()
         connection.request("POST", post.path, post.body, {**post.headers, "Host": door.host})
         answer = connection.getresponse()
         answer.read()
-        return connection, answer.status
+        return connection, answer.status, answer.getheader("X-Cache", "")
     except (OSError, http.client.HTTPException):
         if connection is not None:
             connection.close()
-        return None, 0
+        return None, 0, ""
+
+
+def _closed(connection: http.client.HTTPConnection) -> bool:
+    """Whether the server has closed it while it was idle, as it may: nothing else makes it readable then."""
+    return connection.sock is None or bool(select.select([connection.sock], [], [], 0)[0])

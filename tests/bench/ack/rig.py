@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +115,7 @@ def assembled(
         StageFailure: a part did not start; the text holds its log.
     """
     with ExitStack() as held:
-        feishu, telegram = held.enter_context(_platforms(folder))
+        feishu, telegram = held.enter_context(platforms(folder))
         settings = {"ASSISTANT_FEISHU_BASE_URL": feishu, "ASSISTANT_TELEGRAM_BASE_URL": telegram}
         place = folder / "assistant"
         place.mkdir()
@@ -153,7 +153,12 @@ def _queue(url: str, texts: list[str]) -> None:
 
 
 @contextmanager
-def _platforms(folder: Path) -> Iterator[tuple[str, str]]:
+def platforms(folder: Path) -> Iterator[tuple[str, str]]:
+    """Run both emulated platforms; yields the addresses of Feishu's and Telegram's.
+
+    Raises:
+        StageFailure: they did not start.
+    """
     config = folder / "emulators.json"
     config.write_text(
         json.dumps(
@@ -191,10 +196,11 @@ def _platforms(folder: Path) -> Iterator[tuple[str, str]]:
         process.wait(20)
 
 
-def nginx_configuration(folder: Path) -> str:
+def nginx_configuration(folder: Path, more: Mapping[str, object] | None = None) -> str:
     """Return the role's own configuration with its own defaults; ``folder`` is for Ansible's files.
 
-    What a test machine must have otherwise (ports, paths) is put in by ``nginx_running``.
+    ``more`` are values of the role's variables beside those. What a test machine must have otherwise (ports,
+    paths) is put in by ``nginx_running``.
     """
     values = {
         "proxy_domain": DOMAIN,
@@ -204,7 +210,7 @@ def nginx_configuration(folder: Path) -> str:
         "proxy_upstream": "127.0.0.1:@APP@",
         "_proxy_tls": "@FOLDER@",
     }
-    return render(folder, "proxy", "nginx.conf.j2", dict(values))
+    return render(folder, "proxy", "nginx.conf.j2", {**values, **(more or {})})
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from tools.controller.packages import ensure_packages
 from tools.controller.venv import find_python
 from tools.controller.wheels import engine_wheel
 
+_PLOT = Path(__file__).with_name("plot.py")
 _LOG = BUILD / "logs" / "bench-peers.log"
 _ENGINE_LOCK = ROOT / "app" / "requirements" / "engine.lock"
 _BUILD_LOCK = ROOT / "app" / "requirements" / "build.lock"
@@ -92,14 +93,19 @@ def ensure_llama_cpp_server() -> Path:
     return python
 
 
-def draw(samples: Path, target: Path) -> None:
-    """Draw the samples of a run into the picture ``target``; see ``plot.py``.
+def draw(samples: Path, target: Path, script: Path = _PLOT) -> None:
+    """Draw the samples of a run into the picture ``target``.
+
+    Args:
+        samples: what the run wrote.
+        target: the picture.
+        script: which draws: it takes both as arguments, and runs in an environment that has matplotlib.
 
     Raises:
         StageFailure: it could not be drawn.
     """
-    script = str(Path(__file__).with_name("plot.py"))
-    _run([str(ensure_llama_cpp_server()), script, str(samples), str(target)], "drawing the plot")
+    command = [str(ensure_llama_cpp_server()), str(script), str(samples), str(target)]
+    _run(command, "drawing the plot")
 
 
 def _venv(folder: Path, lock: Path) -> None:

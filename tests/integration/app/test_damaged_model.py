@@ -15,6 +15,7 @@ from assistant.inference.gguf import read_header
 from assistant.inference.last_words import explain
 from assistant.inference.trial import TrialError
 from tests.bench.corrupt_files import kinds, survey
+from tests.bench.lifecycle import candidates
 from tests.integration.app.conftest import Maker
 from tests.integration.app.process import until
 
@@ -90,6 +91,16 @@ def test_the_master_says_why_the_worker_died_and_ends(make_assistant: Maker) -> 
     assert log.count("died while it loaded /") == 1, log[-3000:]
     for word in ("MODEL_PATH", "SIGABRT", "assistant_model_file", "assistant_memory_limit"):
         assert word in log, log[-3000:]
+
+
+def test_a_worker_that_llama_cpp_aborts_does_not_linger(make_assistant: Maker, tmp_path: Path) -> None:
+    """All of the model's threads abort at once, and none may wait for a debugger that is not there."""
+    crashing = candidates.make("load", tmp_path / "crashing.gguf")
+    assistant = make_assistant({"MODEL_PATH": str(crashing), "ASSISTANT_THREADS": "2"})
+    assistant.start(wait=False)
+    assert assistant.process is not None
+    assert assistant.process.wait(60) == 3
+    assert "died while it loaded" in assistant.log()
 
 
 def test_a_worker_that_dies_later_is_started_again(make_assistant: Maker) -> None:

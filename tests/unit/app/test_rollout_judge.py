@@ -1,6 +1,8 @@
 """The judge: what is rolled back at once, what is promoted, and that nothing is for want of numbers."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,8 @@ from assistant.rollout.judge import Evidence, Health, Verdict, doubts, judge, lo
 from assistant.rollout.rules import TABLE, Rules, RulesError, make_rules, parse, rules_of
 from assistant.store.rollout_answers import CUT, EMPTY, ERROR, OK, ArmFigures
 
+ROOT = Path(__file__).parents[3]
+PAGE, ROOM = ROOT / "docs" / "rollout.md", ROOT / "app" / "assistant" / "rollout"
 RULES = Rules()
 DAY = 86400.0
 GOOD = ArmFigures(ok=2000, p50=1.0, p99=3.0, ratings=2000, good_ratings=1900)
@@ -88,6 +92,18 @@ def test_slow_answers_are_those_far_above_stables_p99() -> None:
     # Without any answer of stable nobody knows what is slow.
     unknown = replace(newest(*[(OK, 11.1)] * 3), stable=ArmFigures())
     assert verdict(unknown, seconds=1.0) == ("continue", "")
+
+
+def test_slow_as_a_rule_is_seen_whatever_stables_p99_is() -> None:
+    late = replace(EQUAL, stable=replace(GOOD, p99=60.0))
+    slow = replace(late, candidate_recent=((OK, 5.1),) * 6)
+    assert verdict(slow, seconds=1.0) == ("rollback", "slow")
+    assert verdict(replace(late, candidate_recent=((OK, 4.9),) * 6), seconds=1.0) == ("continue", "")
+    # Half of them, and enough, of both.
+    assert verdict(replace(late, candidate_recent=((OK, 5.1),) * 5), seconds=1.0) == ("continue", "")
+    assert verdict(replace(slow, stable_recent=NEWEST[:5]), seconds=1.0) == ("continue", "")
+    mixed = ((OK, 5.1),) * 9 + ((OK, 1.0),) * 11
+    assert verdict(replace(late, candidate_recent=mixed), seconds=1.0) == ("continue", "")
 
 
 @pytest.mark.parametrize(
@@ -234,3 +250,21 @@ def test_rules_are_checked_one_by_one_and_together() -> None:
 def test_every_default_is_within_its_own_bounds() -> None:
     assert make_rules(Rules().as_dict()) == Rules()
     assert {one.metadata["text"] for one in TABLE.values()}
+
+
+def test_the_document_has_the_rules_and_all_reasons() -> None:
+    page = PAGE.read_text("utf-8")
+    for name, rule in TABLE.items():
+        unit = f" {rule.metadata['unit']}" if rule.metadata["unit"] else ""
+        assert f"| `{name}` | {rule.default:g}{unit} | {rule.metadata['text']} |" in page
+    rows = {
+        word.strip()
+        for line in page.splitlines()
+        if line.startswith("| ")
+        for word in line.split("|")[1].split(",")
+    }
+    source = "".join(path.read_text("utf-8") for path in ROOM.glob("*.py"))
+    codes = set(re.findall(r'Reason\(\s*"([a-z_]+)"', source))
+    # Those of steps that are no judgement.
+    assert codes - rows == {"started", "loaded", "replaced", "good", "confirmed", "promotion_hangs"}
+    assert rows >= {"success", "ratings"}

@@ -32,11 +32,14 @@ EXPECTED_ROLES = {
     "model",
     "assistant",
     "proxy",
+    "rollout",
     "daemon",
     "node_exporter",
     "blackbox_exporter",
     "prometheus",
     "grafana",
+    "elk",
+    "filebeat",
 }
 
 

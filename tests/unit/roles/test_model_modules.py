@@ -87,6 +87,27 @@ def test_versions_are_swapped_gone_back_to_and_cleared_away(apply: Any, folder: 
     assert (folder / "own.gguf").exists(), "what people put there is theirs"
 
 
+def test_a_promotion_is_told_until_somebody_says_what_is_current(apply: Any, folder: Path) -> None:
+    for name in ("a.gguf", "b.gguf"):
+        write_model(folder / name)
+    (folder / "current.gguf").symlink_to("b.gguf")
+    (folder / "previous.gguf").symlink_to("a.gguf")
+    note = folder / ".promoted.json"
+    note.write_text(json.dumps({"current": "b.gguf", "over": "a.gguf", "at": 1}))
+    told, checked, named, again = apply(
+        {"model_facts": {"path": str(folder / "a.gguf")}},
+        {**version(folder, file="b.gguf"), "check_mode": True},
+        version(folder, file="b.gguf"),
+        version(folder, file="b.gguf"),
+    )
+    assert (told["current"], told["promoted"]["over"]) == ("b.gguf", "a.gguf")
+    assert [result["changed"] for result in (checked, named, again)] == [True, True, False]
+    assert not note.exists()
+    note.write_text(json.dumps({"current": "b.gguf", "over": "a.gguf", "at": 1}))
+    (back,) = apply(version(folder, rollback=True))
+    assert (back["current"], note.exists()) == ("a.gguf", False)
+
+
 def test_check_mode_changes_nothing(apply: Any, folder: Path) -> None:
     (folder / "a.gguf").write_text("a")
     (result,) = apply({**version(folder, file="a.gguf", sha256="a" * 64), "check_mode": True})

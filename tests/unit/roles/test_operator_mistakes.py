@@ -256,6 +256,37 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         {"proxy_tls_mode": "manual"},
         ["proxy_tls_certificate", "proxy_tls_key", MAIN],
     ),
+    "a file in whose place another was promoted": (
+        "model",
+        {"model_source": "", "model_directory": "{FOLDER}/promoted", "model_file": "old.gguf"},
+        ["old.gguf", "model_file: new.gguf", 'model_source: ""', "rollback=true", "2026-11-27", MAIN],
+    ),
+    "a file in whose place two were promoted, one after the other": (
+        "model",
+        {"model_source": "", "model_directory": "{FOLDER}/promoted", "model_file": "older.gguf"},
+        ["older.gguf", "model_file: new.gguf", MAIN],
+    ),
+    "a share above one": ("rollout", {"rollout_share": 10}, ["rollout_share", "0.1", MAIN]),
+    "a rollout that ends before it may": (
+        "rollout",
+        {"rollout_hours": 200},
+        ["rollout_hours", "rollout_max_hours", "168", MAIN],
+    ),
+    "a rollout's rule that has a variable": (
+        "rollout",
+        {"rollout_settings": {"load_seconds": 30}},
+        ["rollout_settings", "rollout_load_timeout", MAIN],
+    ),
+    "a rollout's rule that is no number": (
+        "rollout",
+        {"rollout_settings": {"latency_factor": "fast"}},
+        ["rollout_settings", "latency_factor: 1.5", MAIN],
+    ),
+    "a candidate's memory in words": (
+        "rollout",
+        {"rollout_memory_limit": "3 GB"},
+        ["rollout_memory_limit", "3g", MAIN],
+    ),
     "port out of range": ("proxy", {"proxy_https_port": 99999}, ["proxy_https_port", "443", MAIN]),
     "packages as a string": (
         "docker",
@@ -283,11 +314,21 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     write_model(folder / "good.gguf")
     (folder / "cut.gguf").write_bytes((folder / "good.gguf").read_bytes()[:-9])
     write_model(folder / "bert.gguf", "bert")
+    promoted = folder / "promoted"
+    promoted.mkdir()
+    for name in ("older", "old", "new", "next"):
+        write_model(promoted / f"{name}.gguf")
+    (promoted / "current.gguf").symlink_to("new.gguf")
+    noted = {"current": "new.gguf", "over": "old.gguf", "earlier": ["older.gguf"], "at": 1795741200}
+    (promoted / ".promoted.json").write_text(json.dumps(noted))
     good_model = {"model_source": f"{folder}/good.gguf"}
     tasks = [
         attempt(f"good {role}", role, good_model, results)
-        for role in ("docker", "model", "assistant", "proxy")
+        for role in ("docker", "model", "assistant", "proxy", "rollout")
     ]
+    for name in ("new", "next"):
+        values = {"model_source": "", "model_directory": str(promoted), "model_file": f"{name}.gguf"}
+        tasks.append(attempt(f"good promoted {name}", "model", values, results))
     server = {
         "assistant_backend_url": "https://models.example.org/v1",
         "assistant_model_file": "",
@@ -313,9 +354,14 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {path.name: " ".join(path.read_text().split()) for path in results.iterdir()}
 
 
-@pytest.mark.parametrize("role", ["docker", "model", "assistant", "proxy"])
+@pytest.mark.parametrize("role", ["docker", "model", "assistant", "proxy", "rollout"])
 def test_good_values_are_not_complained_about(said: dict[str, str], role: str) -> None:
     assert f"good {role}" not in said
+
+
+@pytest.mark.parametrize("name", ["new", "next"])
+def test_what_was_promoted_and_what_is_new_may_be_named(said: dict[str, str], name: str) -> None:
+    assert f"good promoted {name}" not in said
 
 
 def test_another_model_server_needs_no_model_file_and_keys_may_be_several(said: dict[str, str]) -> None:

@@ -23,6 +23,7 @@ def apply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         tasks: list[dict[str, Any]] = []
         for number, step in enumerate(steps):
             module = {"path": str(tmp_path / "secrets"), "group": 10001, "files": step["files"]}
+            module["keep"] = step.get("keep", [])
             tasks += [
                 {"secret_directory": module, "check_mode": step.get("check", False), "register": "result"},
                 {
@@ -57,6 +58,14 @@ def test_it_writes_removes_and_is_content(apply: Any, tmp_path: Path) -> None:
     assert (state.st_uid, state.st_gid, state.st_mode & 0o7777) == (0, 10001, 0o440)
     assert folder.stat().st_mode & 0o7777 == 0o750
     assert "needle" not in output + json.dumps(results)
+
+
+def test_what_somebody_else_keeps_there_stays(apply: Any, tmp_path: Path) -> None:
+    apply({"files": {"one": "needle"}})
+    (tmp_path / "secrets/other").write_text("theirs")
+    results, _ = apply({"files": {"one": "needle"}, "keep": ["other"]}, {"files": {"one": "needle"}})
+    assert [result["changed"] for result in results] == [False, True]
+    assert not (tmp_path / "secrets/other").exists()
 
 
 def test_wrong_permissions_are_put_right(apply: Any, tmp_path: Path) -> None:
