@@ -47,6 +47,10 @@ artifacts: venv  ## base image, wheels and model, each made once and cached
 checkers:  ## programs that the tests use: nginx, sshd, PostgreSQL, Prometheus, Chromium, nmap, wrk, Node.js, two npm packages
 	@$(PYTHON) -m tools.controller checkers
 
+.PHONY: elastic
+elastic: venv  ## parts of the Elastic stack that the tests use, from package registries
+	@$(BIN)/python -m tools.elastic
+
 .PHONY: lint
 lint: venv  ## ansible-lint (production), yamllint, ruff, mypy --strict, shellcheck
 	$(WITH_VENV) ansible-lint --offline
@@ -123,6 +127,10 @@ $(BIN)/python -m tests.end_to_end.conversation $(DEMO_INFO)
 $(PYTEST) $(foreach subject,ssh firewall docker docker_registry assistant proxy,tests/machines_verify/test_$(subject).py)
 endef
 
+.PHONY: test-logging
+test-logging: artifacts checkers elastic  ## ingest pipelines, data streams and snapshots on real Elasticsearch nodes
+	$(PYTEST) tests/logging
+
 .PHONY: bench-demo
 bench-demo:  ## make demo with nothing cached, and again: build/bench/demo.json
 	$(PYTHON) -m tests.bench.demo_runs
@@ -182,6 +190,10 @@ screenshots: artifacts checkers  ## the pictures of the web chat in docs/images,
 .PHONY: dashboards
 dashboards: venv  ## write files/grafana/dashboards from tools/dashboards
 	@$(BIN)/python -m tools.dashboards
+
+.PHONY: kibana
+kibana: venv  ## write files/kibana/objects.ndjson from tools/kibana
+	@$(BIN)/python -m tools.kibana
 
 .PHONY: demo-models
 demo-models: artifacts  ## train both demonstration models into files/models (up to 45 minutes each)

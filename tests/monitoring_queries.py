@@ -26,6 +26,7 @@ MAY_BE_EMPTY: dict[str, str] = {
     "assistant-inference/Memory/B": "a container without a memory limit has none to show",
     "assistant-host/Failed units": "the node exporter looks at units where its collector systemd is on",
     "assistant-host/Failed units by name": "no unit fails where all is well",
+    "assistant-canary/State of the release": "nothing was ever released",
     "assistant-canary/Good ratings: stable": "nobody may have rated an answer in the time shown",
     "assistant-canary/Good ratings: candidate": "there is no candidate, or nobody rated its answers",
 }

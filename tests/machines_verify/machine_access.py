@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.machines.ssh import await_turn, root_line, shared_connection
 
@@ -37,13 +37,17 @@ def read_again() -> None:
     INFO.update(described)
 
 
+def _ssh_command(words: Sequence[str], key: str | None = None, user: str | None = None) -> list[str]:
+    command = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "IdentitiesOnly=yes"]
+    command += [*_known_hosts(), "-i", key or SSH["key"], "-p", str(SSH["port"]), "-l", user or SSH["user"]]
+    return [*command, *words]
+
+
 def _ssh(
     words: Sequence[str], key: str | None = None, user: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    command = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "IdentitiesOnly=yes"]
-    command += [*_known_hosts(), "-i", key or SSH["key"], "-p", str(SSH["port"]), "-l", user or SSH["user"]]
     return subprocess.run(
-        [*command, *words],
+        _ssh_command(words, key, user),
         capture_output=True,
         text=True,
         timeout=_TIMEOUT,
@@ -82,6 +86,20 @@ def on_machine(command: str) -> str:
     done = run_as_root(command)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+@contextmanager
+def reading(command: str) -> Iterator[IO[bytes]]:
+    """Run a shell line on the machine as root and give what it prints, byte by byte, as it comes."""
+    words = [*shared_connection(), SSH["host"], root_line(command)]
+    running = subprocess.Popen(_ssh_command(words), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    try:
+        assert running.stdout
+        yield running.stdout
+        assert running.wait(_TIMEOUT) == 0, f"{command}: exit status {running.returncode}"
+    finally:
+        running.kill()
+        running.wait()
 
 
 @contextmanager

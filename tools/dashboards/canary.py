@@ -44,9 +44,52 @@ def canary() -> dashboard.Dashboard:
         ),
         "assistant_ready",
     ).annotation(restarts())
+    _release(made)
     _now(made)
     _side_by_side(made)
     return made
+
+
+def _release(made: dashboard.Dashboard) -> None:
+    section(
+        made,
+        "Release 发布",
+        listing(
+            "State of the release",
+            (
+                "State of the newest release: loading, running, paused, promoting, promoted, rolled_back or "
+                "aborted.",
+                "最近一次灰度发布的状态：加载、运行、暂停、晋级中、已晋级、已回滚、已中止。",
+            ),
+            f"assistant_rollout_state{{{ASSISTANT}}} == 1",
+            hidden=("Value",),
+            width=6,
+        ),
+        number(
+            "Share it is meant to have",
+            (
+                "Share of the conversations that go to the candidate; 0 without a release.",
+                "分配给候选模型的会话比例；没有发布时为 0。",
+            ),
+            "percentunit",
+            f"max(assistant_rollout_share{{{ASSISTANT}}})",
+            width=4,
+        ),
+        number(
+            "Time it has run",
+            ("How long the newest release has run, without pauses.", "最近一次发布的运行时长，不含暂停。"),
+            "s",
+            f"max(assistant_rollout_elapsed_seconds{{{ASSISTANT}}})",
+            width=4,
+        ),
+        graph(
+            "Failed and finished by arm",
+            ("Finished messages in a second, by arm and outcome.", "各分支每秒完成的消息数，按结果区分。"),
+            "reqps",
+            query(rate("assistant_messages_total", "arm, outcome"), "{{arm}} {{outcome}}"),
+            width=10,
+        ),
+    )
 
 
 def _now(made: dashboard.Dashboard) -> None:

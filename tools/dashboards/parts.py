@@ -18,6 +18,8 @@ from grafana_foundation_sdk.models import prometheus as language
 SOURCE = model.DataSourceRef(type_val="prometheus", uid="prometheus")
 TAG = "ai-assistant"
 RUNBOOKS = "ai-assistant-runbooks"
+# Role grafana puts the deployment's own address in its place, or leaves the link out (grafana_reports_url).
+REPORTS = "https://assistant.example.org/reports/"
 # Of an assistant that the variable at the top selects.
 ASSISTANT = 'job="assistant",instance=~"$instance"'
 # The same for recorded series and alerts.
@@ -204,6 +206,8 @@ def frame(uid: str, title: str, description: tuple[str, str], instances: str) ->
     for name, tag, dropdown in (("Dashboards 面板", TAG, True), ("Runbooks 处理手册", RUNBOOKS, False)):
         link = dashboard.DashboardLink(name).type(model.DashboardLinkType.DASHBOARDS).tags([tag])
         made.link(link.as_dropdown(dropdown).keep_time(True).include_vars(False).icon("external link"))
+    reports = dashboard.DashboardLink("Evaluations 模型评估").type(model.DashboardLinkType.LINK).url(REPORTS)
+    made.link(reports.tags([]).target_blank(True).icon("doc"))
     return made
 
 

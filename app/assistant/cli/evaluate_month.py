@@ -63,7 +63,7 @@ def run(chosen: argparse.Namespace) -> None:
         EvaluationError, CommandError: a step is not possible now; what was done is kept.
     """
     from assistant.cli.opened_database import opened_database
-    from assistant.evaluation.month import Plan, evaluate, finished, month_to_do, only_one
+    from assistant.evaluation.month import Plan, evaluate, finished, month_to_do, only_one, present
 
     settings = good_settings()
     plan = Plan(
@@ -77,13 +77,14 @@ def run(chosen: argparse.Namespace) -> None:
         keep=chosen.keep,
     )
     with only_one(plan.folder), opened_database("evaluate month") as database:
-        month = month_to_do(plan, chosen.month, again=chosen.again)
-        if not month:
-            print("this month has its report; --again asks anew")
-            return
-        done = evaluate(plan, month, database, _say)
-        _tell(chosen, settings, database, done)
-        finished(plan)
+        while month := month_to_do(plan, chosen.month, again=chosen.again):
+            done = evaluate(plan, month, database, _say)
+            _tell(chosen, settings, database, done)
+            finished(plan)
+            # Where an earlier month was left unfinished, the present one comes after it.
+            if chosen.month or month >= present():
+                return
+        print("this month has its report; --again asks anew")
 
 
 def _say(text: str) -> None:

@@ -19,7 +19,7 @@ from assistant.evaluation.conversations import run as ask_again
 from assistant.evaluation.figures import Figures, Judged
 from assistant.evaluation.judge import Opinions, ask_judge, judge_figures, opinions
 from assistant.evaluation.questions import QuestionSet, read_questions
-from assistant.evaluation.report import MONTH, write_report
+from assistant.evaluation.report import MONTH, write_index, write_report
 from assistant.evaluation.results import alike, read_results
 from assistant.evaluation.sample import collect, read_sample, write_sample
 from assistant.store import Database
@@ -88,6 +88,11 @@ def only_one(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def present() -> str:
+    """Return the present month (UTC)."""
+    return f"{datetime.now(UTC):%Y-%m}"
+
+
 def month_to_do(plan: Plan, month: str, *, again: bool) -> str:
     """Return which month is to be evaluated, and remember it until ``finished``; empty for none.
 
@@ -101,7 +106,7 @@ def month_to_do(plan: Plan, month: str, *, again: bool) -> str:
     """
     mark = plan.folder / UNFINISHED
     begun = mark.read_text(encoding="ascii").strip() if mark.exists() else ""
-    chosen = month or begun or f"{datetime.now(UTC):%Y-%m}"
+    chosen = month or begun or present()
     if not MONTH.fullmatch(chosen):
         raise EvaluationError(f"--month: {chosen} is no month; example: 2026-03")
     if chosen != begun:
@@ -159,6 +164,7 @@ def evaluate(plan: Plan, month: str, database: Database, say: Callable[[str], No
         base_month=base_month,
     )
     _forget_old(plan)
+    write_index(plan.reports)
     return Done(month, page, read_report(page.with_suffix(".json")), notes)
 
 

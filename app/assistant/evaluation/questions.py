@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,3 +109,17 @@ def _once(path: Path, what: str, values: Sequence[str]) -> None:
         if value in seen:
             raise EvaluationError(f"{path}: {what} {value} occurs twice; remove or change one")
         seen.add(value)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Say whether the file ``arguments[0]`` can be used, for a deployment; returns the exit status."""
+    try:
+        read_questions(Path(arguments[0]))
+    except EvaluationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -79,6 +79,19 @@ def write_report(
     return paths
 
 
+def write_index(folder: Path) -> Path:
+    """Write ``index.html``, which lists the months whose reports are in ``folder``, the newest first.
+
+    Raises:
+        EvaluationError: a report is none.
+        OSError: the folder cannot be written.
+    """
+    page = folder / "index.html"
+    months = reversed(_earlier(folder, "9999-99"))
+    _replace(page, _environment().get_template("index.html").render(months=list(months)))
+    return page
+
+
 def changed(base: Judged, candidate: Judged) -> list[dict[str, Any]]:
     """Return the questions of which only one of both has a right answer; those that were lost first."""
     rows = [
@@ -120,7 +133,7 @@ def _earlier(folder: Path, month: str) -> list[Figures]:
     return found
 
 
-def _page(found: Figures, months: Sequence[Figures], judged: Judged) -> str:
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("assistant.evaluation", "templates"),
         autoescape=True,
@@ -129,19 +142,27 @@ def _page(found: Figures, months: Sequence[Figures], judged: Judged) -> str:
         lstrip_blocks=True,
     )
     environment.globals["say"] = say
+    return environment
+
+
+def _page(found: Figures, months: Sequence[Figures], judged: Judged) -> str:
     models = [found["model"], *([found["base"]] if found["base"] else [])]
-    return environment.get_template("report.html").render(
-        found=found,
-        models=models,
-        examples=found["changed"][:EXAMPLES],
-        languages={q.id: q.language for q in judged.questions},
-        success=charts.intervals([(m["model"], m["success"]) for m in models], 1, 100),
-        bleu=charts.intervals([(m["model"], m["bleu"]) for m in models], 100, 1),
-        kinds=charts.bars([m["success_by_kind"] for m in models]),
-        success_trend=charts.trend([(m["month"], m["model"]["success"]) for m in months], 1, 100),
-        bleu_trend=charts.trend([(m["month"], m["model"]["bleu"]) for m in months], 100, 1),
-        months=len(months),
-        new_questions=len({m["model"]["questions_sha256"] for m in months}) > 1,
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            found=found,
+            models=models,
+            examples=found["changed"][:EXAMPLES],
+            languages={q.id: q.language for q in judged.questions},
+            success=charts.intervals([(m["model"], m["success"]) for m in models], 1, 100),
+            bleu=charts.intervals([(m["model"], m["bleu"]) for m in models], 100, 1),
+            kinds=charts.bars([m["success_by_kind"] for m in models]),
+            success_trend=charts.trend([(m["month"], m["model"]["success"]) for m in months], 1, 100),
+            bleu_trend=charts.trend([(m["month"], m["model"]["bleu"]) for m in months], 100, 1),
+            months=len(months),
+            new_questions=len({m["model"]["questions_sha256"] for m in months}) > 1,
+        )
     )
 
 

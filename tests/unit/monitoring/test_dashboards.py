@@ -10,6 +10,7 @@ import yaml
 from tests.monitoring_queries import MAY_BE_EMPTY, WITHOUT_PUBLIC_ADDRESS, dashboards, panels, substituted
 from tools.dashboards import limits
 from tools.dashboards.__main__ import FOLDER, generated, main
+from tools.dashboards.parts import REPORTS
 
 BOARDS = {board["uid"]: board for board in dashboards()}
 each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
@@ -80,7 +81,9 @@ def test_the_frame_has_all_that_a_reader_needs(board: dict[str, Any]) -> None:
     assert not board["editable"]
     assert CHINESE.search(board["description"])
     assert [variable["name"] for variable in board["templating"]["list"]] == ["instance"]
-    assert {tuple(link["tags"]) for link in board["links"]} == {("ai-assistant",), ("ai-assistant-runbooks",)}
+    tags = {tuple(link["tags"]) for link in board["links"] if link["type"] == "dashboards"}
+    assert tags == {("ai-assistant",), ("ai-assistant-runbooks",)}
+    assert [link["url"] for link in board["links"] if link["type"] == "link"] == [REPORTS]
     # 10.1's form; Grafana 10 to 12 bring older ones up to their own, and refuse none.
     assert board["schemaVersion"] == 36
 

@@ -19,7 +19,7 @@ SEVERITIES = {"critical", "warning", "none"}
 ANNOTATIONS = {"summary_en", "summary_zh", "description_en", "description_zh", "runbook"}
 ALWAYS = "Watchdog"  # It has no case in which it does not fire.
 # What other programs publish: Prometheus itself (up), node_exporter's filesystem and meminfo collectors, the
-# blackbox exporter's HTTP prober, and the project's relay.
+# blackbox exporter's HTTP prober, role evaluation's textfile, and the project's relay.
 OTHERS = {
     "up",
     "node_filesystem_avail_bytes",
@@ -30,6 +30,7 @@ OTHERS = {
     "node_memory_MemTotal_bytes",
     "probe_ssl_earliest_cert_expiry",
     "probe_success",
+    "ai_assistant_evaluation_failed",
     "alert_relay_messages_total",
     "alert_relay_oldest_waiting_seconds",
 }

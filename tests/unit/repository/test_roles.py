@@ -27,6 +27,7 @@ EXPECTED_ROLES = {
     "journal",
     "auditing",
     "integrity",
+    "evaluation",
     "docker",
     "model",
     "assistant",

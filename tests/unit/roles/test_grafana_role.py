@@ -276,3 +276,26 @@ def test_good_values_are_not_complained_about(said: dict[str, str]) -> None:
 def test_a_mistake_is_named_with_its_file_and_an_example(said: dict[str, str], name: str) -> None:
     for word in (*MISTAKES[name][1], "inventory/<yours>/group_vars/monitoring/main.yml"):
         assert word in said.get(name, "nothing was said"), said.get(name)
+
+
+@pytest.mark.parametrize("url", ["https://a.example.org/reports/", ""])
+def test_the_dashboards_lead_to_the_reports_where_there_are_any(tmp_path: Path, url: str) -> None:
+    file = ROOT / "files/grafana/dashboards/canary.json"
+    made = json.loads(
+        render(
+            tmp_path, "grafana", "dashboard.json.j2", {**GOOD, "grafana_reports_url": url, "item": str(file)}
+        )
+    )
+    original = json.loads(file.read_text(encoding="utf-8"))
+    links = [link["url"] for link in made["links"] if link["type"] == "link"]
+    assert links == ([url] if url else [])
+    assert len(made["links"]) == len(original["links"]) - (not url)
+    assert {**made, "links": []} == {**original, "links": []}
+
+
+def test_an_operators_own_dashboard_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "own.json"
+    own = {"uid": "own", "links": [{"title": "no address"}], "panels": [{"legend": "{{x}}"}]}
+    file.write_text(json.dumps(own))
+    made = json.loads(render(tmp_path, "grafana", "dashboard.json.j2", {**GOOD, "item": str(file)}))
+    assert made == own

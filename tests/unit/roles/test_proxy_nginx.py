@@ -10,6 +10,12 @@ import pytest
 from tests.unit.roles.playbook import render
 
 DOMAIN = {"proxy_domain": "assistant.example.org", "proxy_tls_mode": "self_signed"}
+WITH_REPORTS = {
+    **DOMAIN,
+    "proxy_reports_directory": "/srv/reports",
+    "proxy_reports_user": "operators",
+    "proxy_reports_password": "0123456789abcdef",
+}
 WITH_GRAFANA = {**DOMAIN, "proxy_grafana_upstream": "127.0.0.1:3000"}
 CHANGED_KNOBS = {
     **DOMAIN,
@@ -103,7 +109,11 @@ def test_metrics_are_for_the_monitoring_host_alone_and_only_where_asked_for(plai
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed on this controller")
-@pytest.mark.parametrize("knobs", [DOMAIN, CHANGED_KNOBS, WITH_GRAFANA], ids=["plain", "changed", "grafana"])
+@pytest.mark.parametrize(
+    "knobs",
+    [DOMAIN, CHANGED_KNOBS, WITH_GRAFANA, WITH_REPORTS],
+    ids=["plain", "changed", "grafana", "reports"],
+)
 def test_nginx_takes_it(tmp_path: Path, knobs: dict[str, object]) -> None:
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     command += [

@@ -1,0 +1,1 @@
+"""Logs in a real Elasticsearch: see docs/elasticsearch.md."""

@@ -1,0 +1,1 @@
+"""Makes files/kibana/objects.ndjson: the data view, the saved searches and the dashboard of the logs."""
