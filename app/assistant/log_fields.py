@@ -67,6 +67,8 @@ OWN_FIELDS = {
     "rollout": "a rollout's number",
     "candidate": "the name of a rollout's new model",
     "state": "a rollout's state",
+    "announcement": "what operators were told",
+    "chats": "in how many chats they were told",
     "loop": "which background loop had a fault",
     "path": "which call of Feishu's interface failed",
     "step": "which step of registering with Telegram failed",

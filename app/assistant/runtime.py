@@ -74,12 +74,12 @@ class Runtime:
         self.outbox = Outbox(self.database, settings.lease_seconds * 3)
         thinking = settings.parallel + NEXT_IN_LINE
         self.loads = LoadRecord(Loads(self.database, settings.model_name))
-        # Whom a candidate leaves without an answer comes to the model beside the others.
-        self.backend = make_backend(settings, limit=thinking + settings.parallel, record=self.loads)
-        self.progress, self.live = Progress(), Live()
         options = Options(settings.max_tokens, settings.temperature, float(settings.request_deadline_seconds))
-        self.answers = make_answers(settings, options, self.backend, self.inbox.is_kept)
         self.rollout = Room(settings, self.database, options)
+        # Whom a candidate leaves without an answer comes to the model beside the others.
+        self.backend = make_backend(settings, limit=thinking + self.rollout.threads, record=self.loads)
+        self.progress, self.live = Progress(), Live()
+        self.answers = make_answers(settings, options, self.backend, self.inbox.is_kept)
         self.ratings, people = Ratings(self.database), People(self.database)
         self.channels = self._channels()
         rules = Rules(
@@ -105,8 +105,7 @@ class Runtime:
             push=self.channels,
             admission=admission,
             commands=commands,
-            # Those that wait for a candidate are beside those that wait for the model.
-            threads=thinking + settings.parallel + SPARE_WORKERS,
+            threads=thinking + self.rollout.threads + SPARE_WORKERS,
             model_threads=thinking,
             context_seconds=settings.context_hours * 3600.0,
             progress=self.progress,

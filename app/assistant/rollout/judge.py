@@ -100,9 +100,10 @@ def alarm(evidence: Evidence, health: Health, rules: Rules) -> Reason | None:
     """Return why the candidate must go at once, or None."""
     return (
         _unwell(health, rules)
-        or _bad_answers(evidence, rules)
+        # Before errors: one that comes too late is both.
         or _slow(evidence, rules)
         or _slow_as_a_rule(evidence, rules)
+        or _bad_answers(evidence, rules)
     )
 
 

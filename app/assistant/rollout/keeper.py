@@ -83,6 +83,7 @@ class Keeper(Background):
         self._probed = 0
         self._held_until = self._renew_at = self._next_tick = 0.0
         self._tries = 0
+        self._complained = False
         self._told: tuple[int, str, str] | None = None
         self.newest: Rollout | None = None
         self._loops = Loops([Loop("rollout", self.step, idle_seconds=LOOK_SECONDS)])
@@ -125,12 +126,15 @@ class Keeper(Background):
                 self._next_tick = 0.0
             try:
                 self._arms.candidate.open(newest.number, newest.url, rules_of(newest.rules).share)
+                self._complained = False
             except (OSError, ValueError) as error:
-                log.error(
-                    "candidate_api_token: the candidate's token cannot be read; the stable model answers "
-                    "everybody",
-                    error=type(error).__name__,
-                )
+                if not self._complained:
+                    log.error(
+                        "candidate_api_token: the candidate's token cannot be read; the stable model "
+                        "answers everybody",
+                        error=type(error).__name__,
+                    )
+                self._complained = True
             self._arms.follow(newest)
         self._file.show(newest)
         return newest
@@ -188,12 +192,11 @@ class Keeper(Background):
 
     def _load(self, newest: Rollout, rules: Rules, probe: Probe) -> None:
         reason: Reason | None = None
-        health = probe.health(rules)
-        if probe.ready and self._arms.candidate.usable:
-            reason = alarm(Evidence.nothing(), replace(health, away_seconds=0.0), rules) or self._trial(rules)
-            if reason is None:
-                return
-        elif newest.now - newest.created_at >= rules.load_seconds:
+        if probe.ready:
+            reason = alarm(Evidence.nothing(), probe.health(rules), rules)
+            if reason is None and self._arms.candidate.usable:
+                reason = self._trial(rules)
+        if reason is None and newest.now - newest.created_at >= rules.load_seconds:
             reason = reasons.not_loaded(rules.load_seconds)
         if reason is not None:
             state = RUNNING if reason is reasons.LOADED else ROLLED_BACK

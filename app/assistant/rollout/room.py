@@ -20,6 +20,8 @@ class Room:
     def __init__(self, settings: Settings, database: Database, options: Options) -> None:
         """Build them; nothing runs yet. ``options`` are how answers are made."""
         self.answers = RolloutAnswers(database)
+        # Threads that may wait for a candidate, beside those that wait for the model.
+        self.threads = max(2, settings.parallel)
 
         def candidate(url: str) -> RemoteBackend:
             # Read now: the file is made for each rollout, while this process runs.
@@ -29,11 +31,14 @@ class Room:
                 model="",
                 key=key,
                 context_tokens=settings.context_tokens,
-                parallel=settings.parallel,
-                limit=settings.parallel + 1,
+                parallel=self.threads,
+                # And the keeper's trial question.
+                limit=self.threads + 1,
+                # It comes and goes with its rollout, and is no setting.
+                advises=False,
             )
 
-        self.arms = Arms(self.answers, Candidate(candidate, settings.parallel))
+        self.arms = Arms(self.answers, Candidate(candidate, self.threads))
         operators = Operators(settings, database)
 
         def announce(english: str, chinese: str, key: str) -> None:

@@ -50,6 +50,9 @@ CHAT_MESSAGE = _object(
 CHAT_REQUEST = _object(
     ["messages"],
     model={"description": "Any: there is one model."},
+    user={
+        "description": "A text that stands for one person: during a rollout the same model answers all calls."
+    },
     messages={"type": "array", "minItems": 1, "maxItems": 200, "items": CHAT_MESSAGE},
     stream={"type": ["boolean", "null"]},
     max_tokens={"type": ["integer", "null"], "minimum": 1, "maximum": 2**31},

@@ -62,6 +62,7 @@ class RemoteBackend:
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         breaker: CircuitBreaker | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
+        advises: bool = True,
     ) -> None:
         """Prepare the thread.
 
@@ -75,12 +76,13 @@ class RemoteBackend:
             limits: how long each part may take.
             breaker: decides when a failing endpoint is left alone.
             headers: sent with each request.
+            advises: whether the log says which setting to look at where it fails.
         """
         self._url, self._key, self._limits, self._headers = url, key, limits, headers
         self._context_tokens, self._parallel = context_tokens, parallel
         self._room = threading.BoundedSemaphore(limit)
         self._breaker = breaker or CircuitBreaker()
-        self._probe = Probe(model)
+        self._probe, self._advises = Probe(model, advises=advises), advises
         self._refused: frozenset[str] = frozenset()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: set[asyncio.Task[Completion]] = set()
@@ -138,7 +140,8 @@ class RemoteBackend:
         except concurrent.futures.CancelledError:
             raise Stopping from None
         except ConfigurationError as error:
-            log.error(error.advice, error=str(error))
+            if self._advises:
+                log.error(error.advice, error=str(error))
             raise
         finally:
             self._room.release()

@@ -19,8 +19,12 @@ class Probe:
     first completion tells. ``INTERVAL_SECONDS`` between two looks cost it next to nothing.
     """
 
-    def __init__(self, model: str) -> None:
-        """Look for ``model``, or with an empty name for the first one that is listed."""
+    def __init__(self, model: str, *, advises: bool = True) -> None:
+        """Look for ``model``, or with an empty name for the first one that is listed.
+
+        Without ``advises`` an endpoint that is not there is no fault of the settings.
+        """
+        self._advises = advises
         self._wanted = self._model = model
         self._said = ""
         self.well = False
@@ -75,7 +79,9 @@ class Probe:
         if (said := f"{well} {advice} {detail}") == self._said:
             return
         self._said = said
-        if not well:
+        if not well and not self._advises:
+            log.info("the endpoint is not there", error=detail)
+        elif not well:
             log.error(advice, error=detail)
         elif advice:
             log.warning(advice, listed=detail)
