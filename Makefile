@@ -100,6 +100,11 @@ molecule-monitoring: artifacts checkers  ## all of site.yml with the monitoring,
 	@rm -f build/logs/molecule-verify.log
 	$(WITH_VENV) molecule test -s monitoring || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
 
+.PHONY: molecule-logging
+molecule-logging: artifacts checkers  ## all of site.yml with the logging: a real Filebeat, a real Elasticsearch, lines searched for
+	@rm -f build/logs/molecule-verify.log
+	$(WITH_VENV) molecule test -s logging || { tail -n 80 build/logs/molecule-verify.log 2>/dev/null; exit 1; }
+
 .PHONY: faults
 faults: artifacts checkers  ## accidents while harden.yml runs, on a bare machine that stays: MACHINE_NAME=assistant-faults
 	@$(PYTHON) -m tools.demo machine --name $(or $(MACHINE_NAME),assistant-faults)
@@ -148,8 +153,12 @@ bench-ack: artifacts checkers  ## webhooks through nginx while the model is busy
 	PYTHONPATH=app $(BIN)/python -m tests.bench.ack $(BENCH_ACK)
 
 .PHONY: bench-lifecycle
-bench-lifecycle: artifacts  ## both demo models, evaluated and compared: build/bench/lifecycle.json
-	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle
+bench-lifecycle: artifacts  ## models compared, bad candidates released beside people: build/bench/lifecycle.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle $(BENCH_LIFECYCLE)
+
+.PHONY: bench-beside
+bench-beside: artifacts  ## how long people wait while the model is evaluated: build/bench/evaluation_beside.json
+	PYTHONPATH=app $(BIN)/python -m tests.bench.lifecycle.beside
 
 .PHONY: bench-metrics
 bench-metrics: artifacts checkers  ## a scrape of /metrics at rest and while the model is busy: build/bench/metrics.json
@@ -166,6 +175,10 @@ bench-mix: artifacts checkers  ## 85% frequent questions at rising rates, over t
 .PHONY: bench-logging
 bench-logging: artifacts checkers  ## what logging costs at 100 requests a second: build/bench/logging.json
 	PYTHONPATH=app $(BIN)/python -m tests.bench.logging_cost $(BENCH_LOGGING)
+
+.PHONY: bench-log-outage
+bench-log-outage: venv elastic  ## Elasticsearch away under 200 lines/s, Filebeat killed: build/bench/log_outage.json; SECONDS_AWAY=300
+	$(BIN)/python -m tests.bench.log_outage --seconds $(or $(SECONDS_AWAY),300)
 
 .PHONY: bench-corrupt-files
 bench-corrupt-files: artifacts  ## 2,000 damaged model files: refused with a reason, or answered; none may kill

@@ -152,7 +152,12 @@ def _signal(session: int, number: signal.Signals) -> None:
         return
 
 
-def _java_home() -> str:
+def java_home() -> str:
+    """Return the folder of the Java that the nodes run with.
+
+    Raises:
+        NodeError: there is none.
+    """
     # Not whatever is first on PATH: the older node needs a Java that still has a security manager.
     for folder in sorted(Path("/usr/lib/jvm").glob("java-17-openjdk*")):
         if (folder / "bin" / "java").exists():
@@ -204,7 +209,7 @@ def _data_node(nodes: Nodes, home: Path, port: int) -> Node:
         },
     )
     (config / "jvm.options").write_text("\n".join([f"-Xms{HEAP}m", f"-Xmx{HEAP}m", *_QUICK]) + "\n")
-    java = _java_home()
+    java = java_home()
     environment = {
         "PATH": "/usr/bin:/bin",
         "LC_ALL": "C.UTF-8",
@@ -231,7 +236,7 @@ def _pipeline_node(nodes: Nodes, home: Path, port: int) -> Node:
     _settings(home / "config", {"http.port": str(port), "http.type": "netty4", "transport.type": "netty4"})
     # The older Elasticsearch and log4j ask for things that Java 17 keeps to itself; both go on without.
     command = [
-        f"{_java_home()}/bin/java",
+        f"{java_home()}/bin/java",
         f"-Xmx{HEAP}m",
         *_QUICK,
         f"-Dlog4j2.configurationFile={home / 'config' / 'log4j2.properties'}",

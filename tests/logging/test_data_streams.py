@@ -254,6 +254,22 @@ def test_a_full_index_is_followed_by_another(
     assert len(found(admin, {"bool": {"filter": [{"term": {"_index": after[-1]}}]}})) == 1
 
 
+def test_a_full_disk_asks_for_patience(admin: httpx.Client, writer: httpx.Client) -> None:
+    """The block that Elasticsearch sets at 95 %: shippers try 429 again and take other answers for final."""
+    name = uuid.uuid4().hex
+    line = event(
+        "system", "x", data_stream={"type": "logs", "dataset": "ai_assistant.full", "namespace": name}
+    )
+    assert send(writer, [line]) == [201]
+    for block, status in (("true", 429), ("null", 201)):
+        body = f'{{"index.blocks.read_only_allow_delete": {block}}}'
+        answer = admin.put(
+            f"/{stream_of(line)}/_settings", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert answer.is_success, answer.text
+        assert send(writer, [line]) == [status]
+
+
 @pytest.fixture
 def repository(node: Node, admin: httpx.Client) -> Iterator[str]:
     """A repository for snapshots in the node's own folder."""

@@ -70,7 +70,9 @@ def test_every_sample_becomes_the_same(pipelines: httpx.Client, logstash: Pipeli
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_odd_lines_become_the_same(pipelines: httpx.Client, logstash: Pipeline, dataset: str) -> None:
+    container = {"docker": {"attrs": {"tag": "ai-core"}}, "stream": "stderr"}
     shipped = [event(dataset, line) for line in ODD_LINES]
+    shipped += [event(dataset, line, **container) for line in ODD_LINES[:8]]
     if dataset not in ("app", "nginx"):
         journal = {"syslog": {"identifier": "sshd", "pid": "7"}, "journald": {"pid": 8}}
         shipped += [event(dataset, line, **journal) for line in ODD_LINES]

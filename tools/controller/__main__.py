@@ -16,6 +16,8 @@ from tools.controller.venv import ensure_venv
 CHECKERS = {
     "chromium": "chromium",
     "chromium-driver": "chromedriver",
+    # Judges role elk's compose file.
+    "docker-compose": "docker-compose",
     # What the alert relay runs with on a server.
     "gunicorn": "/usr/bin/gunicorn",
     "python3-flask": "/usr/lib/python3/dist-packages/flask",

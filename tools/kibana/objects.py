@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tools.kibana.parts import Measure, Object, Panel, chart, dashboard, data_view, search
 
-PATTERN = "logs-ai_assistant.*"
+PATTERN = "logs-ai_assistant.*-*"
 # An answer that took the model longer than this, in nanoseconds, is a slow one.
 SLOW_NANOSECONDS = 10_000_000_000
 FAILED_LOGINS = "event.category : authentication and event.outcome : failure"

@@ -156,6 +156,13 @@ class Answers:
         if asked.store and completion.finish_reason == "stop":
             self.cache.put(asked.key, completion.text, number)
 
+    def found_bad(self, platform: str, text: str, hint: str, seconds: float) -> None:
+        """Forget what was kept for ``text``: an answer to it was rated bad ``seconds`` ago, in any process.
+
+        A younger answer stays; see ``of_message`` for the rest.
+        """
+        self.cache.drop_older(self.of_message(platform, text, hint=hint).key, seconds)
+
     def _key(self, platform: str, question: str, language: str, prompt: str) -> bytes:
         tenant = self._basis.tenants.get(platform, platform)
         return key_of(question, Scope(tenant, self._basis.model(), prompt, language))

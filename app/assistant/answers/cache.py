@@ -122,6 +122,13 @@ class AnswerCache:
             if key is not None:
                 self._remove(key)
 
+    def drop_older(self, key: bytes, seconds: float) -> None:
+        """Forget the answer for ``key`` if it was kept longer than ``seconds`` ago."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None and self._clock() - (entry.until - self._seconds) >= seconds:
+                self._remove(key)
+
     def clear(self) -> None:
         """Forget all of them."""
         with self._lock:

@@ -35,7 +35,9 @@ def write_report(
     judge: Figures | None = None,
     base_month: str = "",
 ) -> tuple[Path, Path]:
-    """Write ``MONTH.html`` and ``MONTH.json`` into ``folder``; those that are there already are replaced.
+    """Write ``MONTH.html`` and ``MONTH.json`` into ``folder``, and list them in ``index.html``.
+
+    Those that are there already are replaced.
 
     Args:
         folder: where to; the earlier months' JSON there makes the trend.
@@ -76,20 +78,19 @@ def write_report(
     paths = folder / f"{month}.html", folder / f"{month}.json"
     _replace(paths[0], page)
     _replace(paths[1], json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    write_index(folder)
     return paths
 
 
-def write_index(folder: Path) -> Path:
+def write_index(folder: Path) -> None:
     """Write ``index.html``, which lists the months whose reports are in ``folder``, the newest first.
 
     Raises:
         EvaluationError: a report is none.
         OSError: the folder cannot be written.
     """
-    page = folder / "index.html"
-    months = reversed(_earlier(folder, "9999-99"))
-    _replace(page, _environment().get_template("index.html").render(months=list(months)))
-    return page
+    months = list(reversed(_earlier(folder, "9999-99")))
+    _replace(folder / "index.html", _environment().get_template("index.html").render(months=months))
 
 
 def changed(base: Judged, candidate: Judged) -> list[dict[str, Any]]:

@@ -55,7 +55,7 @@ WORDS = {
     ),
     "language": ("Language", "语言"),
     "kind": ("Kind", "类别"),
-    "answered": ("answered", "已回答"),
+    "answered": ("Answered", "已回答"),
     "judge": ("A judge model's opinion", "评审模型的意见"),
     "judge_note": (
         "The rules decide; a judge sees style and other wordings, and has its own bias. What it did not "

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select, update
 
 from assistant.store.database import Database
-from assistant.store.models import FORGOTTEN, CachedHits, Cursor, InboxRow, PinnedAnswer
+from assistant.store.keyring import UnreadableError
+from assistant.store.models import FORGOTTEN, CachedHits, Cursor, InboxRow, PinnedAnswer, RatingRow
 
 # Counters: how often the cache was cleared, and how often the pins were changed.
 CLEARED, CHANGED = "answer_cache_cleared", "pinned_answers_changed"
@@ -25,6 +26,18 @@ class PinRow:
     language: str
     answer: str
     created_at: float
+
+
+@dataclass(frozen=True)
+class BadRating:
+    """A message whose answer was rated bad, ``age`` seconds ago; ``hint`` is its platform's language."""
+
+    number: int
+    at: float
+    age: float
+    platform: str
+    text: str
+    hint: str
 
 
 class KnownAnswers:
@@ -42,6 +55,29 @@ class KnownAnswers:
             )
             found = {name: value for name, value in rows}
         return found.get(CLEARED, 0), found.get(CHANGED, 0)
+
+    def now(self) -> float:
+        """Return the database's time, in seconds since 1970."""
+        with self._database.read() as session:
+            return self._database.now(session)
+
+    def rated_bad(self, since: float) -> list[BadRating]:
+        """Return what was rated bad at ``since`` or later; what no key opens is left out."""
+        found = []
+        with self._database.read() as session:
+            now = self._database.now(session)
+            rows = session.execute(
+                select(RatingRow.inbox_id, RatingRow.created_at, InboxRow.platform, InboxRow.language)
+                .join(InboxRow, InboxRow.id == RatingRow.inbox_id)
+                .where(RatingRow.created_at >= since, RatingRow.score < 0)
+            ).all()
+            for number, at, platform, hint in rows:
+                try:
+                    text = session.execute(select(InboxRow.text).where(InboxRow.id == number)).scalar_one()
+                except UnreadableError:
+                    continue
+                found.append(BadRating(number, at, now - at, platform, text, hint))
+        return found
 
     def clear(self) -> None:
         """Make every service forget its cached answers."""

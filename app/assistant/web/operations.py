@@ -6,6 +6,8 @@ routes do (``make hostile``).
 
 from typing import Any
 
+from assistant.channels.api.known import HEADER
+
 Json = dict[str, Any]
 
 
@@ -202,6 +204,13 @@ OPERATIONS: dict[str, Json] = {
         "responses": {
             "200": {
                 "description": "The answer.",
+                "headers": {
+                    HEADER: {
+                        "description": "Where it comes from: an answer that was given before, an operator's, "
+                        "the model (kept for the next ones), or the model without a look at what is known.",
+                        "schema": {"type": "string", "enum": ["hit", "pinned", "miss", "bypass"]},
+                    }
+                },
                 "content": {
                     "application/json": {"schema": CHAT_ANSWER},
                     "text/event-stream": {"schema": TEXT},

@@ -3,13 +3,14 @@
 ``evaluation``: both demonstration models are evaluated and compared. ``share``: to how many of 10,000
 conversations the service gives the candidate. ``faults``: candidates that crash, are slow, answer with
 nothing and run out of memory are released beside people who use the service on Telegram, Feishu and the API;
-every answer that one of them did not get is counted. ``promotion``: v2 over v1 and v1 over v2, a day in half
-a minute.
+every answer that one of them did not get is counted. ``promotion``: v2 over v1 and v1 over v2, a day in a
+minute. Figures of parts that are not run stay as they were.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -21,8 +22,8 @@ from assistant.evaluation import EvaluationError
 from tests.bench.ack.rig import going_first
 from tests.bench.lifecycle.candidates import FAULTS
 from tests.bench.lifecycle.evaluation import MODELS, evaluate
-from tests.bench.lifecycle.releases import Release, failures, faults, figures, promotion, share_of
-from tests.bench.report import Figure, write_report
+from tests.bench.lifecycle.releases import failures, faults, figures, promotion, share_of
+from tests.bench.report import FOLDER, Figure, write_report
 from tools.controller.failure import StageFailure
 
 PARTS = ("evaluation", "share", "faults", "promotion")
@@ -42,8 +43,6 @@ def measure(
     """
     found: dict[str, Figure] = {}
     samples: dict[str, Sequence[object]] = {}
-    releases: list[Release] = []
-    turns: list[object] = []
 
     def place(name: str) -> Path:
         made = folder / name
@@ -62,23 +61,34 @@ def measure(
         }
         samples["share"] = shares
     if "faults" in chosen.parts:
-        releases, more = faults(place("faults"), chosen.faults, chosen.rounds)
-        turns += more
-        found |= figures(releases)
+        releases, turns = faults(place("faults"), chosen.faults, chosen.rounds)
+        found |= figures(releases) | failures(releases) | {"fault_rounds": chosen.rounds}
+        samples |= {"faults": [asdict(one) for one in releases], "faults_turns": turns}
     if "promotion" in chosen.parts:
+        releases, turns = [], []
         for old, new in (("v1", "v2"), ("v2", "v1")):
             mine = []
             for number in range(chosen.rounds):
                 release, more = promotion(place(f"{new}-{old}-{number}"), number, MODELS[old], MODELS[new])
                 mine.append(release)
                 turns += more
+            releases += mine
             found[f"promoted_{new}_over_{old}"] = sum(one.state == "promoted" for one in mine)
             found[f"promotion_reasons_{new}_over_{old}"] = ", ".join(sorted({one.reason for one in mine}))
-            releases += mine
-    if releases:
-        found |= failures(releases) | {"rounds": chosen.rounds}
-        samples |= {"releases": [asdict(one) for one in releases], "turns": turns}
+        found |= {f"promotion_{key}": value for key, value in failures(releases).items()}
+        found["promotion_rounds"] = chosen.rounds
+        samples |= {"promotion": [asdict(one) for one in releases], "promotion_turns": turns}
     return found, samples
+
+
+def _write(found: dict[str, Figure], samples: dict[str, Sequence[object]], missing: Sequence[str]) -> None:
+    """Write the report; what an earlier run has found of the ``missing`` parts stays."""
+    old, raw = FOLDER / "lifecycle.json", FOLDER / "lifecycle.samples.json"
+    if missing and old.exists() and raw.exists():
+        found = json.loads(old.read_text(encoding="utf-8")) | found
+        before = json.loads(raw.read_text(encoding="utf-8"))
+        samples = {**(before if isinstance(before, dict) else {}), **samples}
+    write_report("lifecycle", found, samples)
 
 
 def main() -> int:
@@ -95,7 +105,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="bench-lifecycle-") as folder, going_first():
             found, samples = measure(chosen, Path(folder))
         found |= {"cores": os.cpu_count() or 0, "load_before": begun, "load_after": os.getloadavg()[0]}
-        write_report("lifecycle", found, samples)
+        _write(found, samples, [part for part in PARTS if part not in chosen.parts])
     except StageFailure as failure:
         print(failure.why, failure.remedy, sep="\n", file=sys.stderr)
         return 1

@@ -174,6 +174,8 @@ class Host:
         self.began = time.time()
         # When the kernel first ended a process for want of memory; 0 for never.
         self.killed_at = 0.0
+        # The agent has something to do while there is a rollout.
+        self.released = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -183,6 +185,7 @@ class Host:
         self.assistant.start(wait=False)
         assert self.assistant.process is not None
         self._limit.enter(self.assistant.process.pid)
+        prefer(self.assistant.process.pid, INSIDE_PRIORITY)
         self._thread.start()
 
     def stop(self) -> None:
@@ -197,7 +200,7 @@ class Host:
         while not self._stop.wait(0.1):
             if not self.killed_at and self._limit.killed:
                 self.killed_at = time.time()
-            if time.monotonic() - looked < AGENT_SECONDS:
+            if not self.released.is_set() or time.monotonic() - looked < AGENT_SECONDS:
                 continue
             looked = time.monotonic()
             assert self.assistant.process is not None
@@ -235,6 +238,7 @@ def candidate(made: Service, model: Path, *arguments: str) -> Iterator[Host]:
         try:
             host.start()
             made.command("start", "--candidate", model.stem, "--url", f"{assistant.url}/v1", *arguments)
+            host.released.set()
             yield host
         finally:
             host.stop()

@@ -14,7 +14,7 @@ import pytest
 
 from tests.emulators.model_server import ModelServer, Trouble, make_model_app
 from tests.emulators.server import Server
-from tests.emulators.telegram_client import TelegramUser
+from tests.emulators.telegram_client import TelegramUser, post_update
 from tests.integration.app.conftest import Maker, Platforms
 from tests.integration.app.process import APP, SECRETS, Assistant, until
 
@@ -193,6 +193,26 @@ def test_forgotten_cleared_restarted(service: Service) -> None:
     assert service.assistant.stop() == 0
     service.assistant.start()
     assert text_of(service.call("After a restart?")) != before, "nothing lies on the disk"
+
+
+def test_a_thumbs_down_in_a_chat_ends_the_answer_for_all(service: Service) -> None:
+    first = message(service, "Is it good?", 9101)
+    assert message(service, "is it good ?", 9102) == first
+    (sent,) = service.platforms.sent(service.platforms.telegram)
+    url, secret = f"{service.assistant.url}/telegram/webhook", SECRETS["telegram_secret_token"]
+
+    def click(button: int) -> Any:
+        data = sent["keyboard"][0][button]["callback_data"]
+        body = {"chat": 9102, "message_id": sent["message_id"], "data": data}
+        return httpx.post(f"{service.platforms.telegram}/_click", json=body, trust_env=False).json()
+
+    good, bad = click(0), click(1)
+    assert post_update(url, good, secret).status_code == 200
+    assert message(service, "Is it good?", 9103) == first, "a good rating ends nothing"
+    assert post_update(url, bad, secret).status_code == 200
+    second = message(service, "Is it good?", 9104)
+    assert second != first
+    assert message(service, "Is it good?", 9105) == second, "the answer after it is kept"
 
 
 def test_another_model_has_other_answers(service: Service) -> None:

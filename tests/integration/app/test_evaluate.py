@@ -103,7 +103,7 @@ def test_run_compare_and_report(desk: Desk) -> None:
     arguments = ("--results", paths[1], "--base", paths[0], "--out", out_dir, "--month", "2026-02")
     status, out, err = desk.do("report", "--questions", desk.few, *arguments)
     assert status == 0, err
-    assert sorted(p.name for p in out_dir.iterdir()) == ["2026-02.html", "2026-02.json"]
+    assert sorted(p.name for p in out_dir.iterdir()) == ["2026-02.html", "2026-02.json", "index.html"]
 
     with browser(1000, 800) as page:
         page.driver.get((out_dir / "2026-02.html").as_uri())

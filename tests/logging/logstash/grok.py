@@ -43,7 +43,8 @@ class Pattern:
             PipelineError: A pattern is unknown, or the expression is wrong.
         """
         self._captures: dict[str, tuple[str, str]] = {}
-        expression = self._expanded(pattern, known, 0)
+        # What lets a point be any character, a line's end too, is m in Ruby and s in Python.
+        expression = self._expanded(pattern, known, 0).replace("(?m:", "(?s:")
         try:
             # As in Ruby: ^ and $ are those of a line, and \w, \d and \s mean ASCII.
             self._regex = re.compile(expression, re.ASCII | re.MULTILINE)
@@ -61,14 +62,23 @@ class Pattern:
             inside = self._expanded(known[name], known, depth + 1)
             return f"(?P<{self._capture(target, conversion or '')}>{inside})" if target else f"(?:{inside})"
 
-        # What lets a point be any character, a line's end too, is m in Ruby and s in Python.
-        replaced = _USE.sub(use, pattern).replace("(?m:", "(?s:")
+        replaced = _USE.sub(use, pattern)
         return _NAMED.sub(lambda found: f"(?P<{self._capture(found.group(1), '')}>", replaced)
 
     def _capture(self, target: str, conversion: str) -> str:
         group = f"capture{len(self._captures)}"
         self._captures[group] = (target, conversion)
         return group
+
+    @property
+    def ruby(self) -> str:
+        """The whole expression as Ruby writes it, with a name for each capture."""
+        return self._regex.pattern.replace("(?P<", "(?<").replace("(?s:", "(?m:")
+
+    def captures(self, text: str) -> dict[str, str] | None:
+        """Return the captures that took part, by their names in ``ruby``; None without a match."""
+        found = self._regex.search(text)
+        return {name: text for name, text in found.groupdict().items() if text is not None} if found else None
 
     def find(self, text: str) -> dict[str, Any] | None:
         """Return what is found, by the field it is for; None where the pattern does not match anywhere."""

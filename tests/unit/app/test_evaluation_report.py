@@ -140,7 +140,8 @@ def test_the_page_needs_nothing_else_and_shows_both_languages(tmp_path: Path) ->
     names = [tag for tag, _ in found.tags]
     assert names.count("svg") == 3
     assert not {"script", "link", "img", "iframe"} & set(names)
-    assert not [a for _, given in found.tags for a in given if a in {"src", "href"} or a.startswith("on")]
+    assert not [a for _, given in found.tags for a in given if a == "src" or a.startswith("on")]
+    assert [given["href"] for _, given in found.tags if "href" in given] == ["index.html"]
     assert "default-src 'none'" in str([a.get("content") for t, a in found.tags if t == "meta"])
     assert WORDS["verdict_unclear"][0] in found.text and WORDS["verdict_unclear"][1] in found.text
     # What a model says is shown as it is.

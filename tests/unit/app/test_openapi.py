@@ -1,11 +1,12 @@
 """The OpenAPI document says what the app serves: no route is missing, and none is made up."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from flask import Flask
 
+from assistant.channels.api.known import HEADER, State
 from assistant.runtime import Runtime
 from assistant.secret_files import SECRET_NAMES
 from assistant.settings import load_settings
@@ -82,3 +83,10 @@ def test_what_it_refers_to_is_there(app: Flask) -> None:
     for operation in operations(app).values():
         for demand in operation.get("security", []):
             assert set(demand) <= set(COMPONENTS["securitySchemes"])
+
+
+def test_where_an_answer_comes_from_is_described(app: Flask) -> None:
+    answer = operations(app)["/v1/chat/completions", "post"]["responses"]["200"]
+    states = get_args(State)
+    # What waits in vain is refused: it has no such answer.
+    assert set(answer["headers"][HEADER]["schema"]["enum"]) == set(states) - {"busy", "late"}

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from tests.logging import kibana_objects, kibana_schema, kql
+from tools.controller.cache import ROOT
 from tools.kibana.__main__ import FILE, generated, main
 from tools.kibana.objects import SLOW_NANOSECONDS
 from tools.kibana.parts import Panel, dashboard
@@ -106,6 +107,27 @@ def test_a_chart_draws_the_columns_that_it_has(made: dict[str, Any]) -> None:
             assert column["isBucketed"] == (column["operationType"] in ("date_histogram", "terms"))
             order = column["params"].get("orderBy", {}).get("columnId")
             assert order is None or order in shown["accessors"]
+
+
+def mapped(properties: dict[str, Any], prefix: str = "") -> set[str]:
+    """Return the fields that the component template maps, under dotted names."""
+    names: set[str] = set()
+    for name, mapping in properties.items():
+        inside = mapping.get("properties")
+        names |= mapped(inside, f"{prefix}{name}.") if inside else {prefix + name}
+    return names
+
+
+@each_object
+def test_every_field_is_one_that_elasticsearch_knows(made: dict[str, Any]) -> None:
+    if made["type"] == "dashboard":
+        return
+    template = json.loads(
+        (ROOT / "files/elasticsearch/component_templates/ai-assistant-mappings.json").read_text()
+    )
+    known = mapped(template["template"]["mappings"]["properties"])
+    assert len(known) > 50
+    assert kibana_objects.fields(made) - known == set()
 
 
 def test_nothing_overlaps_or_leaves_the_dashboard() -> None:

@@ -38,6 +38,8 @@ EXPECTED_ROLES = {
     "blackbox_exporter",
     "prometheus",
     "grafana",
+    "elk",
+    "filebeat",
 }
 
 

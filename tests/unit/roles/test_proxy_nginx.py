@@ -17,6 +17,11 @@ WITH_REPORTS = {
     "proxy_reports_password": "0123456789abcdef",
 }
 WITH_GRAFANA = {**DOMAIN, "proxy_grafana_upstream": "127.0.0.1:3000"}
+WITH_KIBANA = {
+    **DOMAIN,
+    "proxy_kibana_upstream": "127.0.0.1:5601",
+    "proxy_kibana_ca_certificate": "/etc/ai-assistant-elk/pki/ca.crt",
+}
 CHANGED_KNOBS = {
     **DOMAIN,
     "proxy_subject_alt_names": ["203.0.113.7", "2001:db8::7", "www.example.org"],
@@ -111,8 +116,8 @@ def test_metrics_are_for_the_monitoring_host_alone_and_only_where_asked_for(plai
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed on this controller")
 @pytest.mark.parametrize(
     "knobs",
-    [DOMAIN, CHANGED_KNOBS, WITH_GRAFANA, WITH_REPORTS],
-    ids=["plain", "changed", "grafana", "reports"],
+    [DOMAIN, CHANGED_KNOBS, WITH_GRAFANA, WITH_KIBANA, WITH_REPORTS],
+    ids=["plain", "changed", "grafana", "kibana", "reports"],
 )
 def test_nginx_takes_it(tmp_path: Path, knobs: dict[str, object]) -> None:
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -127,7 +132,8 @@ def test_nginx_takes_it(tmp_path: Path, knobs: dict[str, object]) -> None:
     subprocess.run(command, check=True, capture_output=True)
     text = render(tmp_path, "proxy", "nginx.conf.j2", {**knobs, "_proxy_tls": str(tmp_path)})
     configuration = tmp_path / "nginx.conf"
-    configuration.write_text(text.replace("/var/log/nginx", str(tmp_path)).replace("/run/", f"{tmp_path}/"))
+    text = text.replace("/var/log/nginx", str(tmp_path)).replace("/run/", f"{tmp_path}/")
+    configuration.write_text(text.replace("/etc/ai-assistant-elk/pki/ca.crt", str(tmp_path / "server.crt")))
     done = subprocess.run(
         ["nginx", "-t", "-c", str(configuration), "-e", str(tmp_path / "error.log")],
         capture_output=True,
@@ -169,3 +175,23 @@ def test_grafana_can_hold_a_web_socket_and_is_told_the_client(with_grafana: dict
         ("X-Forwarded-For", "$remote_addr"),
     ):
         assert f"proxy_set_header {name} {value};" in body
+
+
+@pytest.fixture(scope="module")
+def with_kibana(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return locations(render(tmp_path_factory.mktemp("kibana"), "proxy", "nginx.conf.j2", WITH_KIBANA))
+
+
+def test_kibana_is_passed_on_only_where_it_is_named_and_its_certificate_is_looked_at(
+    plain: str, with_kibana: dict[str, str]
+) -> None:
+    assert "kibana" not in plain
+    for path in ("/kibana/", "= /kibana/internal/security/login"):
+        body = with_kibana[path]
+        # The path stays as it is: Kibana takes it off itself.
+        assert "proxy_pass https://127.0.0.1:5601;" in body
+        assert "proxy_ssl_verify on;" in body and "proxy_ssl_name kibana;" in body
+        assert "proxy_ssl_trusted_certificate /etc/ai-assistant-elk/pki/ca.crt;" in body
+        assert "limit_req zone=kibana" in body
+        assert "add_header Strict-Transport-Security" in body and "Content-Security-Policy" not in body
+    assert "return 404;" in with_kibana["= /kibana/api/status"]

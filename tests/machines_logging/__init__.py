@@ -1,0 +1,1 @@
+"""Logs of a deployed machine, searched for in a real Elasticsearch."""
