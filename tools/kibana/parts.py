@@ -1,9 +1,20 @@
 """What the saved objects are built of: a data view, searches, charts and the dashboard that holds them.
 
-The shapes are those of Kibana's own schemas (repository elastic/kibana, version 8):
-src/plugins/saved_search/server/saved_objects/schema.ts,
-src/plugins/dashboard/server/dashboard_saved_object/schema,
-src/plugins/data_views/server/content_management and x-pack/plugins/lens/common/content_management/v1.
+The shapes are those of Kibana's own schemas. Of the repository elastic/kibana single files could be had, at
+the commits below, and none at the tag v8.15.5:
+
+- search: src/plugins/saved_search/server/saved_objects/search.ts at 7d0f5ad49639 (converted at 8.0.0, model
+  versions 1 to 3) and schema.ts beside it at 58c1564672dc;
+- dashboard: src/plugins/dashboard/server/dashboard_saved_object/dashboard_saved_object.ts at 314bb81d729b
+  (schema of 8.9.0, model versions 1 and 2), common/content_management/v1/cm_services.ts at 88f418ebb1ab;
+- index-pattern: src/plugins/data_views/server/saved_objects/data_views.ts at 0270556838cb (converted at
+  8.0.0), index_pattern_migrations.ts beside it at 731e0e8b1e7d (the last is of 7.11.0), and the names in
+  server/content_management/schema/v1/cm_services.ts at 0f59da47ea6c;
+- lens: x-pack/plugins/lens/common/content_management/v1/cm_services.ts at 2c491b5b680c, and its last
+  migration, of 8.9.0, in lens/server/migrations/saved_object_migrations.ts at 3ab0fa13492b;
+- all: core-saved-objects-migration-server-internal/src/document_migrator/migrations/index.ts at 06fe4d2f0c45
+  (the form of 8.8.0), and pipelines/upgrade_pipeline.ts at ab5a4a6f317b, which refuses what is newer.
+
 They are written in the form of Kibana 8.9, or an older one where that is the last: a newer Kibana brings
 older objects up to its own form when it imports them, and refuses newer ones.
 """
