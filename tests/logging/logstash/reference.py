@@ -3,8 +3,8 @@
 Taken from the plugins' pages of Logstash 8.15 (repository elastic/logstash-docs, branch 8.15,
 docs/plugins/{inputs,filters,outputs}/NAME.asciidoc; the versions are those that Logstash 8.15.5 bundles by
 its Gemfile.jruby-3.1.lock.release). The options that our pipeline uses were looked up again in the plugins
-themselves, at the tags of those versions (logstash-plugins/logstash-{input,filter,output}-NAME, lib/logstash),
-and those that all have in logstash-core at v8.15.5. Deprecated options are left out: they are refused.
+themselves, at the tags of those versions (logstash-plugins/logstash-{input,filter,output}-NAME, lib), and
+those that all have in logstash-core at v8.15.5. Deprecated options are left out: they are refused.
 """
 
 from __future__ import annotations
