@@ -93,7 +93,7 @@ class Host:
         (self.folder / "status").write_text(str(status))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
+        path = str(self.folder / "bin")
         return subprocess.Popen(
             [sys.executable, str(PROGRAM), "--settings", str(self.settings), *arguments],
             env={"PATH": path},
@@ -210,6 +210,9 @@ def test_without_the_assistant_or_a_month_it_says_what_to_do(host: Host) -> None
     assert status == 1 and "docker start ai-core" in err
     assert host.last()["lines"] == [err.strip()]
     assert host.asked("run") == []
+    (host.folder / "bin" / "docker").rename(host.folder / "bin" / "moved")
+    status, _, err = host.do()
+    assert status == 1 and "no docker" in err and "Traceback" not in err
     status, _, err = host.do("--month", "March")
     assert status == 2 and "example: 2026-03" in err
     host.settings.unlink()
