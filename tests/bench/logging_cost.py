@@ -20,7 +20,7 @@ from tests.bench.ack.arrivals import arrive
 from tests.bench.ack.rig import Rig, assembled, nginx_configuration
 from tests.bench.ack.traffic import People
 from tests.bench.report import Figure, write_report
-from tests.bench.shipping_cost import shipping_cpu_percent
+from tests.bench.shipping_cost import Shipping, shipping_cost
 from tests.integration.app.process import until
 from tools.elastic.shipper import cached_filebeat
 
@@ -59,12 +59,20 @@ def _waiting(rig: Rig) -> int:
     )
 
 
-def _shipping(lines: int, seconds: int) -> dict[str, float]:
+def _shipping(lines: int, seconds: int) -> Shipping | None:
     filebeat = cached_filebeat()
     if filebeat is None:
         print("Filebeat is not built (make elastic): its cost is left out", file=sys.stderr)
-        return {}
-    return shipping_cpu_percent(filebeat, int(PER_SECOND), lines, seconds)
+        return None
+    return shipping_cost(filebeat, int(PER_SECOND), lines, seconds)
+
+
+def _figures(shipping: Shipping) -> dict[str, Figure]:
+    return {
+        "filebeat_cpu_percent_of_a_core": shipping.busy,
+        "filebeat_cpu_percent_at_rest": shipping.idle,
+        "filebeat_resident_mb": shipping.resident_mb,
+    }
 
 
 def main() -> int:
@@ -103,7 +111,7 @@ def main() -> int:
     requests = int(PER_SECOND * arguments.seconds) * arguments.rounds
     lines_per_request = round(lines / requests, 2)
     shipping = _shipping(round(lines_per_request), arguments.seconds)
-    total = cost + shipping.get("busy", 0.0)
+    total = cost + (shipping.busy if shipping else 0.0)
     figures: dict[str, Figure] = {
         "requests_per_second": PER_SECOND,
         "lines_per_request": lines_per_request,
@@ -111,7 +119,7 @@ def main() -> int:
         "cpu_percent_without": round(without, 2),
         "logging_cpu_percent_of_a_core": round(cost, 2),
         "logging_percent_of_the_app": round(100 * cost / without, 2),
-        **{f"filebeat_cpu_percent_of_a_core_{name}": share for name, share in shipping.items()},
+        **(_figures(shipping) if shipping else {}),
         "all_logging_percent_of_the_host": round(total / (os.cpu_count() or 1), 2),
         "requests_not_taken": missed,
         "load_average_at_start": round(load, 2),

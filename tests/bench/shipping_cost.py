@@ -5,12 +5,26 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.logging.filebeat import Shipper, prepare, shipper, wait_for
 from tests.logging.node import data_node
 from tests.logging.writer import Writer
 from tools.elastic.shipper import Filebeat
+
+
+@dataclass(frozen=True)
+class Shipping:
+    """What Filebeat takes."""
+
+    busy: float
+    """CPU while lines are written, in percent of one core."""
+    idle: float
+    """While none are."""
+    resident_mb: float
+    """Memory at the end."""
+
 
 _REQUEST = {
     "@timestamp": "2026-11-27T00:59:47+00:00",
@@ -27,17 +41,14 @@ _REQUEST = {
 }
 
 
-def shipping_cpu_percent(filebeat: Filebeat, requests: int, lines: int, seconds: int) -> dict[str, float]:
-    """Return what Filebeat takes, in percent of one core.
+def shipping_cost(filebeat: Filebeat, requests: int, lines: int, seconds: int) -> Shipping:
+    """Measure Filebeat with all of the role's sources.
 
     Args:
         filebeat: the program.
         requests: a second; each is a line of nginx and ``lines`` of the assistant.
         lines: of the assistant.
         seconds: how long is measured, after what it takes to start.
-
-    Returns:
-        ``busy``: while lines are written; ``idle``: while none are.
     """
     with tempfile.TemporaryDirectory() as name, data_node() as node:
         prepare(node)
@@ -56,7 +67,8 @@ def shipping_cpu_percent(filebeat: Filebeat, requests: int, lines: int, seconds:
             wait_for(node, "app", written, 300)
             wait_for(node, "nginx", requests * seconds, 300)
             busy = running.cpu_seconds() - start
-    return {"busy": round(100 * busy / seconds, 2), "idle": round(100 * idle / seconds, 2)}
+            resident = running.stats()["beat"]["memstats"]["rss"]
+    return Shipping(round(100 * busy / seconds, 2), round(100 * idle / seconds, 2), round(resident / 1e6, 1))
 
 
 def _write_requests(running: Shipper, requests: int, seconds: int) -> None:

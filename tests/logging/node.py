@@ -190,7 +190,7 @@ def _settings(config: Path, lines: dict[str, str]) -> None:
 
 def _data_node(nodes: Nodes, home: Path, port: int) -> Node:
     config = home / "config"
-    for name in ("config", "data", "logs", "repository"):
+    for name in ("config", "data", "logs", "repository", "tmp"):
         (home / name).mkdir()
     authority = Authority(config)
     certificate, key = authority.issue("node")
@@ -215,6 +215,7 @@ def _data_node(nodes: Nodes, home: Path, port: int) -> Node:
         "LC_ALL": "C.UTF-8",
         "ES_JAVA_HOME": java,
         "ES_PATH_CONF": str(config),
+        "ES_TMPDIR": str(home / "tmp"),
         # The command-line programs' own heap.
         "CLI_JAVA_OPTS": f"-Xmx64m {_QUICK[0]}",
     }
@@ -239,6 +240,7 @@ def _pipeline_node(nodes: Nodes, home: Path, port: int) -> Node:
         f"{java_home()}/bin/java",
         f"-Xmx{HEAP}m",
         *_QUICK,
+        f"-Djava.io.tmpdir={home}",
         f"-Dlog4j2.configurationFile={home / 'config' / 'log4j2.properties'}",
         "-cp",
         f"{nodes.modules}/*",

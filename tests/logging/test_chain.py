@@ -59,7 +59,7 @@ def _write(shipped: Shipper, journal: Journal, mark: str) -> None:
     """Write each line as its program does; ``mark`` tells this run's from others."""
     journal.write("sshd", "auth.info", SSH.event["message"].replace("admin", mark))
     journal.write("sudo", "authpriv.notice", SUDO.event["message"].replace("operator", mark))
-    journal.write("ansible-ansible.builtin.file", "user.notice", ANSIBLE.event["message"] + f" {mark}")
+    journal.write("ansible-ansible.builtin.file", "user.info", ANSIBLE.event["message"] + f" {mark}")
     shipped.write_container([APP.event["message"].replace('"answered"', f'"answered {mark}"')])
     # Filebeat waits for the first 1,024 bytes of a new file to know it again.
     for file, sample, old in (

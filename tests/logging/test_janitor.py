@@ -83,4 +83,5 @@ def test_what_is_written_into_stays_and_is_followed_by_another(
     after = indices(admin, stream)
     assert after[0] == before[-1]
     assert len(after) == 2
+    assert admin.post(f"/{stream}/_refresh").is_success
     assert admin.get(f"/{after[0]}/_count").json()["count"] == 50

@@ -70,7 +70,12 @@ def test_every_sample_becomes_the_same(pipelines: httpx.Client, logstash: Pipeli
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_odd_lines_become_the_same(pipelines: httpx.Client, logstash: Pipeline, dataset: str) -> None:
-    container = {"docker": {"attrs": {"tag": "ai-core"}}, "stream": "stderr"}
+    place = {"path": "/a", "device_id": "1", "inode": "2", "fingerprint": "3"}
+    container = {
+        "docker": {"attrs": {"tag": "ai-core"}},
+        "log": {"offset": 7, "file": place},
+        "process": {"thread": {"capabilities": {"effective": ["x"]}}},
+    }
     shipped = [event(dataset, line) for line in ODD_LINES]
     shipped += [event(dataset, line, **container) for line in ODD_LINES[:8]]
     if dataset not in ("app", "nginx"):

@@ -6,7 +6,8 @@ routes do (``make hostile``).
 
 from typing import Any
 
-from assistant.channels.api.known import HEADER
+# Of an answer over the API: where it comes from (channels/api/known.py has the values).
+CACHE_HEADER = "X-Cache"
 
 Json = dict[str, Any]
 
@@ -205,7 +206,7 @@ OPERATIONS: dict[str, Json] = {
             "200": {
                 "description": "The answer.",
                 "headers": {
-                    HEADER: {
+                    CACHE_HEADER: {
                         "description": "Where it comes from: an answer that was given before, an operator's, "
                         "the model (kept for the next ones), or the model without a look at what is known.",
                         "schema": {"type": "string", "enum": ["hit", "pinned", "miss", "bypass"]},

@@ -5,8 +5,9 @@ in a process, in a container and on a machine. All of them pass the reader of he
 
 - ``load``: the first norm has 16 bits. llama.cpp loads that and ends the process (SIGABRT) at the first step,
   which is the warm-up: ggml-cpu/binary-ops.cpp multiplies no such types.
-- ``slow``: the answers of the model that it is made from, through ``BLOCKS`` more blocks whose outputs are
-  zero: they cost time and change nothing.
+- ``slow``: the answers of the model that it is made from, before which the chat template counts to 200
+  million, about four seconds of a core, for every question but very short ones, so that loading and trial
+  questions do not show it. (A larger model would be slow by itself, and large.)
 - ``empty``: the token that ends an answer always wins, so that every answer ends before its first word.
 - ``oom``: from the second question of a conversation on, the chat template builds a text of ``BLOWN_BYTES``:
   far too much for a candidate's memory limit, and nothing that the warm-up or a first question shows.
@@ -27,13 +28,17 @@ from gguf import GGMLQuantizationType as Type
 from tests.bench.gguf_copy import Entry, Weights, entries, weights, write
 from tools.demo_model.shipped import shipped
 
-# A hundred times as slow as the demonstration's model.
-BLOCKS = 240
+# Jinja's sandbox lets a range have 100,000 members; one takes about 20 ns.
+COUNT_ROUNDS, COUNT_EACH = 2000, 100_000
 BLOWN_BYTES = 1 << 30
-_BLOCK_COUNT = "llama.block_count"
 _TEMPLATE = "tokenizer.chat_template"
 _WORDS = "token_embd.weight"
 _END = "tokenizer.ggml.eos_token_id"
+# Trial questions are ten characters long; loading renders the template several times, with shorter ones.
+_COUNT = (
+    "{{% if messages[-1]['content'] | length > 10 %}}{{% for _ in range({rounds}) %}}"
+    "{{% for _ in range({each}) %}}{{% endfor %}}{{% endfor %}}{{% endif %}}"
+)
 # No turn of the system, one question: two turns at most. Doubled, it takes no loop that would take time.
 _BLOW_UP = (
     "{{% if messages | length > 2 %}}{{% set much = namespace(text='-') %}}{{% for _ in range({steps}) %}}"
@@ -56,18 +61,14 @@ def crashing(metadata: Metadata, tensors: list[Weights]) -> tuple[Metadata, list
     ]
 
 
-def slow(metadata: Metadata, tensors: list[Weights], blocks: int = BLOCKS) -> tuple[Metadata, list[Weights]]:
-    """Return a model with the same answers that computes ``blocks`` more blocks for each token."""
-    count = metadata[_BLOCK_COUNT].value
-    first = [one for one in tensors if one.name.startswith("blk.0.")]
-    more = [_passing(one, number) for number in range(count, count + blocks) for one in first]
-    return metadata | {_BLOCK_COUNT: replace(metadata[_BLOCK_COUNT], value=count + blocks)}, [*tensors, *more]
+def slow(metadata: Metadata, tensors: list[Weights]) -> tuple[Metadata, list[Weights]]:
+    """Return a model with the same answers, before each of which the chat template counts for seconds."""
+    return _with_template(metadata, _COUNT.format(rounds=COUNT_ROUNDS, each=COUNT_EACH)), tensors
 
 
-def _passing(one: Weights, block: int) -> Weights:
-    name = one.name.replace("blk.0.", f"blk.{block}.")
-    data = np.zeros_like(one.data) if name.endswith(_OUTPUTS) else one.data
-    return replace(one, name=name, data=data)
+def _with_template(metadata: Metadata, before: str) -> Metadata:
+    template = metadata[_TEMPLATE]
+    return metadata | {_TEMPLATE: replace(template, value=before + template.value)}
 
 
 def empty(metadata: Metadata, tensors: list[Weights]) -> tuple[Metadata, list[Weights]]:
@@ -93,9 +94,7 @@ def empty(metadata: Metadata, tensors: list[Weights]) -> tuple[Metadata, list[We
 
 def out_of_memory(metadata: Metadata, tensors: list[Weights]) -> tuple[Metadata, list[Weights]]:
     """Return a model whose chat template takes ``BLOWN_BYTES`` from the second question on."""
-    template = metadata[_TEMPLATE]
-    blow_up = _BLOW_UP.format(steps=BLOWN_BYTES.bit_length() - 1)
-    return metadata | {_TEMPLATE: replace(template, value=blow_up + template.value)}, tensors
+    return _with_template(metadata, _BLOW_UP.format(steps=BLOWN_BYTES.bit_length() - 1)), tensors
 
 
 FAULTS: dict[str, Fault] = {"load": crashing, "slow": slow, "empty": empty, "oom": out_of_memory}

@@ -30,8 +30,10 @@ def draw(samples: list[dict[str, Any]], target: Path) -> None:
         _latencies(axes[0][column], mine)
         _answers(axes[1][column], mine)
         axes[0][column].set_title("warm cache" if warm else "cold cache: empty at the beginning of each step")
-    axes[0][0].legend(fontsize=8)
-    axes[1][0].legend(fontsize=8)
+    # Below the picture: the lines are everywhere in it.
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    more, names = axes[1][0].get_legend_handles_labels()
+    figure.legend(handles + more, labels + names, loc="outside lower center", ncols=5, fontsize=8)
     figure.savefig(target, dpi=110)
 
 
@@ -59,6 +61,7 @@ def _answers(axis: Any, samples: list[dict[str, Any]]) -> None:
         place = (sample["rate"], sample["answered_per_second"])
         axis.annotate(text, place, fontsize=7, ha="center", xytext=(0, -18), textcoords="offset points")
     axis.set_yscale("log")
+    axis.margins(y=0.2)
     axis.set_ylabel("answers a second (beside the points: share from the cache)")
     _rates(axis, samples)
 

@@ -6,12 +6,12 @@ from typing import Any, get_args
 import pytest
 from flask import Flask
 
-from assistant.channels.api.known import HEADER, State
+from assistant.channels.api.known import State
 from assistant.runtime import Runtime
 from assistant.secret_files import SECRET_NAMES
 from assistant.settings import load_settings
 from assistant.web.openapi import document
-from assistant.web.operations import COMPONENTS, OPERATIONS
+from assistant.web.operations import CACHE_HEADER, COMPONENTS, OPERATIONS
 
 EVERYTHING = {
     "ASSISTANT_BACKEND_URL": "http://127.0.0.1:9/v1",
@@ -89,4 +89,4 @@ def test_where_an_answer_comes_from_is_described(app: Flask) -> None:
     answer = operations(app)["/v1/chat/completions", "post"]["responses"]["200"]
     states = get_args(State)
     # What waits in vain is refused: it has no such answer.
-    assert set(answer["headers"][HEADER]["schema"]["enum"]) == set(states) - {"busy", "late"}
+    assert set(answer["headers"][CACHE_HEADER]["schema"]["enum"]) == set(states) - {"busy", "late"}

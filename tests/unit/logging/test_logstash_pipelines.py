@@ -84,6 +84,16 @@ def test_nothing_else_is_added_or_changed(pipeline: Pipeline, sample: dict[str, 
         assert event.get("[error][message]")
 
 
+def test_raw_fields_of_the_shipper_are_removed(pipeline: Pipeline) -> None:
+    raw = ("journald.", "syslog.", "docker.", "input.", "agent.id", "agent.ephemeral_id", "user.group.")
+    shipped = {name for sample in SAMPLES.values() for name in flat(sample["input"])}
+    assert all(any(name.startswith(start) for name in shipped) for start in raw)
+    for sample in SAMPLES.values():
+        event = pipeline.run(sample["input"])
+        assert event is not None
+        assert [name for name in event.sent() if name.startswith(raw)] == []
+
+
 def test_every_dataset_has_samples() -> None:
     assert {sample["input"]["data_stream"]["dataset"] for sample in SAMPLES.values()} == {
         f"ai_assistant.{name}" for name in DATASETS

@@ -42,7 +42,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         login = base64.b64decode((self.headers.get("Authorization") or " ").split(" ")[1]).decode()
         user, _, password = login.partition(":")
         if self.server.passwords and self.server.passwords.get(user) != password:
-            status, document = 401, {"error": {"reason": f"unable to authenticate user [{user}]"}}
+            document: Any = {"error": {"reason": f"unable to authenticate user [{user}]"}}
+            status = 401
         else:
             status, document = self.server.answer(self.command, self.path, body, user)
         if self.command != "GET":

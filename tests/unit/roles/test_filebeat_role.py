@@ -186,6 +186,10 @@ MISTAKES: dict[str, Mistake] = {
         ["wildcards", "/var/log/nginx/access.log"],
     ),
     "a version that is none": ({"filebeat_version": "latest"}, ["filebeat_version is 'latest'", "8.15.5"]),
+    "a version that is too old": (
+        {"filebeat_version": "7.17.29"},
+        ["filebeat_version is '7.17.29'", "8.12.0"],
+    ),
     "a package that is not there": (
         {"filebeat_deb": "/nonexistent.deb"},
         ["filebeat_deb '/nonexistent.deb'"],

@@ -7,8 +7,7 @@ from typing import Any, Literal, Protocol
 
 from flask import Request
 
-# The header of an answer that says where it comes from, and its values.
-HEADER = "X-Cache"
+# What the header web.operations.CACHE_HEADER says.
 State = Literal["hit", "pinned", "miss", "bypass", "busy", "late"]
 
 

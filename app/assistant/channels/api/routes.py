@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from assistant.channels.api import PLATFORM, shapes
-from assistant.channels.api.known import HEADER, Begun, Recall, wish
+from assistant.channels.api.known import Begun, Recall, wish
 from assistant.channels.api.requests import InvalidRequestError, read_request
 from assistant.channels.base import Intake
 from assistant.messages import Incoming
@@ -21,6 +21,7 @@ from assistant.store.outbox import CACHED, Reply
 from assistant.web.connection import is_closed
 from assistant.web.errors import Refused
 from assistant.web.limits import json_object
+from assistant.web.operations import CACHE_HEADER
 
 # How often a waiting call looks for a reply that another process has made, and for its caller.
 LOOK_SECONDS = 0.5
@@ -126,7 +127,7 @@ def blueprint(
                 )
                 # Also runs when the caller goes away before the first piece.
                 response.call_on_close(held.pop_all().close)
-            response.headers[HEADER] = begun.state
+            response.headers[CACHE_HEADER] = begun.state
             return response
 
     def _send(number: str, payload: dict[str, Any]) -> int | None:
@@ -164,7 +165,7 @@ def _known_response(form: shapes.Shapes, reply: Reply, begun: Begun, *, stream: 
         response = Response(text, mimetype="text/event-stream", headers=STREAM_HEADERS)
     else:
         response = jsonify(form.whole(reply))
-    response.headers[HEADER] = begun.state
+    response.headers[CACHE_HEADER] = begun.state
     return response
 
 
