@@ -122,11 +122,12 @@ class Regulars:
 
 
 @contextmanager
-def regulars(pause: float = 1.0) -> Iterator[Regulars]:
+def regulars(pause: float = 3.0) -> Iterator[Regulars]:
     """Let people of the stable arm ask steadily inside this block.
 
     One talks on Telegram and began before the block, so before the rollout: a dialogue that was going on
     stays with the stable model. One continues a dialogue over the API, for which the same holds.
+    They pause long enough for nobody's limit (assistant_messages_per_minute).
     """
     found, stop, lock = Regulars(), threading.Event(), threading.Lock()
     chatting = Conversation(info(), ANSWER_SECONDS)

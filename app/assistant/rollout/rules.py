@@ -37,7 +37,7 @@ class Rules:
     slow_seconds: float = _rule(2, 0, 3600, "s", "on top of that")
     memory_share: float = _rule(0.95, 0.01, 1, "", "of its memory limit that the candidate may use")
     load_seconds: float = _rule(600, 1, 86400, "s", "within which it must be loaded, also after a reboot")
-    trial_seconds: float = _rule(30, 0.1, 3600, "s", "within which it must answer the trial question")
+    trial_seconds: float = _rule(60, 0.1, 3600, "s", "within which it must answer the trial question")
     unreachable_seconds: float = _rule(30, 0.1, 3600, "s", "that it may be away")
     metrics_seconds: float = _rule(60, 0.1, 3600, "s", "that its metrics may be missing")
     deadline_share: float = _rule(0.4, 0.01, 0.9, "", "of an answer's deadline that the candidate has")
