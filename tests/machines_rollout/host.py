@@ -86,7 +86,7 @@ def settled(model: str = "") -> list[str]:
 def serve(name: str) -> None:
     """Let a shipped model be the current one, whatever was promoted before."""
     file = f"{name}.gguf"
-    if current() != file and on_machine(f"basename $(readlink {MODELS}/previous.gguf)").strip() == file:
+    if current() != file and on_machine(f'basename "$(readlink {MODELS}/previous.gguf)"').strip() == file:
         done = play_model(rollback="true")
     elif current() != file:
         done = play_model(model_source=str(shipped(name)), model_file=file)
