@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.repository.project import ROOT
+from tests.unit.roles.wiring import resolve, shipped
 
 PLAY = """
 - hosts: all
@@ -43,33 +39,13 @@ ASSISTANT = {"ansible_host": "203.0.113.7", "proxy_domain": "assistant.example.o
 
 def resolved(folder: Path, hosts: dict[str, Any]) -> dict[str, Any]:
     """Return what the wiring gives for each host of ``hosts``, an inventory beside the shipped one."""
-    (folder / "hosts.json").write_text(json.dumps(hosts))
-    (folder / "play.yml").write_text(PLAY)
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            *("-i", str(folder / "shipped"), "-i", str(folder / "hosts.json")),
-            *("-e", json.dumps({"folder": str(folder), "ansible_python_interpreter": sys.executable})),
-            str(folder / "play.yml"),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CACHE_PLUGIN": "memory"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json") if path.stem != "hosts"}
+    return resolve(folder, PLAY, hosts)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The shipped group_vars, without the example's own hosts."""
-    shipped = tmp_path / "shipped"
-    shipped.mkdir()
-    (shipped / "group_vars").symlink_to(ROOT / "inventory" / request.param / "group_vars")
-    (shipped / "hosts.yml").write_text("assistant: {}\nmonitoring: {}\n")
-    return tmp_path
+    return shipped(tmp_path, request.param)
 
 
 @pytest.mark.parametrize("folder", ["example", "demo"], indirect=True)
