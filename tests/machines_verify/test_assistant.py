@@ -56,7 +56,8 @@ def test_it_may_do_next_to_nothing() -> None:
     assert host["MemorySwap"] == host["Memory"]
     assert host["PidsLimit"] > 0
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
-    assert host["LogConfig"]["Config"] == {"max-file": "5", "max-size": "10m"}
+    # The tag tells Filebeat whose lines they are.
+    assert host["LogConfig"]["Config"] == {"max-file": "5", "max-size": "10m", "tag": "ai-core"}
     assert on_machine("docker exec ai-core grep -E 'CapEff|NoNewPrivs' /proc/1/status").split() == [
         "CapEff:",
         "0000000000000000",
