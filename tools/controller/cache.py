@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +21,29 @@ def cache_directory(*parts: str) -> Path:
     path = path.joinpath(*parts)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@contextmanager
+def made_whole(place: Path, sign: Path | None = None) -> Iterator[Path]:
+    """Give an empty folder beside ``place``, which becomes ``place`` when the block has ended well.
+
+    Two runs at once each make their own, and the first puts it in place; a cut-off one leaves nothing there.
+
+    Raises:
+        OSError: it cannot be put there, and ``sign`` (``place`` itself if not given) is not there either.
+    """
+    partial = Path(tempfile.mkdtemp(prefix="part-", dir=place.parent))
+    try:
+        yield partial
+        # mkdtemp's folder is for its owner alone.
+        partial.chmod(0o755)
+        try:
+            partial.rename(place)
+        except OSError:
+            if not (sign or place).exists():
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def fingerprint(*parts: str | bytes | Path) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
-from tools.controller.cache import BUILD, ROOT, cache_directory, fingerprint
+from tools.controller.cache import BUILD, ROOT, cache_directory, fingerprint, made_whole
 from tools.controller.command import run
 from tools.controller.packages import ensure_packages
 
@@ -32,9 +31,7 @@ def ensure_second_opinion() -> Path:
     modules = place / "node_modules"
     if modules.exists():
         return modules
-    # Two runs at once each make their own, the first puts it in place; a cut-off one leaves nothing there.
-    partial = Path(tempfile.mkdtemp(prefix="part-", dir=place.parent))
-    try:
+    with made_whole(place, modules) as partial:
         for source in sources:
             shutil.copy(source, partial)
         log = BUILD / "logs" / "second-opinion.log"
@@ -45,11 +42,4 @@ def ensure_second_opinion() -> Path:
             cwd=partial,
             remedy=f"see {log}; npm must reach a registry (`npm ping`), or have these packages in its cache",
         )
-        try:
-            partial.rename(place)
-        except OSError:
-            if not modules.exists():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return modules

@@ -8,14 +8,12 @@ docs/elasticsearch.md says which shows what.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.controller.cache import BUILD, ROOT, cache_directory, fingerprint
+from tools.controller.cache import BUILD, ROOT, cache_directory, fingerprint, made_whole
 from tools.controller.command import run
 from tools.controller.failure import StageFailure
 from tools.controller.packages import ensure_packages
@@ -94,9 +92,7 @@ def ensure_nodes() -> Nodes:
     ensure_packages(PROGRAMS)
     place = cache_directory("elastic") / f"node-{fingerprint(*_SOURCES, _CHECKSUMS)}"
     if not place.exists():
-        # Two runs at once each make their own and the first puts it in place; a cut-off one leaves nothing.
-        partial = Path(tempfile.mkdtemp(prefix="part-", dir=place.parent))
-        try:
+        with made_whole(place) as partial:
             run(
                 ["mvn", "-B", "-ntp", "-f", str(FOLDER / "pom.xml"), f"-Dnodes.folder={partial}", "package"],
                 log=_LOG,
@@ -110,13 +106,4 @@ def ensure_nodes() -> Nodes:
                     "mvn -Dnodes.folder=FOLDER package, then in FOLDER sha256sum *.zip modules/*.jar",
                 )
             _add_stand_ins(_unpack(next(partial.glob("elasticsearch-*.zip")), partial))
-            # mkdtemp's folder is for its owner alone.
-            partial.chmod(0o755)
-            try:
-                os.rename(partial, place)
-            except OSError:
-                if not place.exists():
-                    raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
     return Nodes(next(place.glob("elasticsearch-*")), place / "modules", FOLDER / "PipelineNode.java")

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.controller.cache import BUILD, ROOT, cache_directory, fingerprint
+from tools.controller.cache import BUILD, ROOT, cache_directory, fingerprint, made_whole
 from tools.controller.command import capture, run
 from tools.controller.failure import StageFailure
 
@@ -114,9 +113,7 @@ def ensure_filebeat() -> Filebeat:
         return found
     _require_go()
     place = _place()
-    # Two runs at once each make their own, the first puts it in place; a cut-off one leaves nothing there.
-    partial = Path(tempfile.mkdtemp(prefix="part-", dir=place.parent))
-    try:
+    with made_whole(place) as partial:
         run(
             _build_command(str(partial / "filebeat")),
             log=_LOG,
@@ -125,13 +122,4 @@ def ensure_filebeat() -> Filebeat:
             cwd=FOLDER,
         )
         _wrap(partial)
-        # mkdtemp's folder is for its owner alone.
-        partial.chmod(0o755)
-        try:
-            os.rename(partial, place)
-        except OSError:
-            if not place.exists():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return Filebeat(place / "filebeat", place / "filebeat.deb")

@@ -149,11 +149,7 @@ def read_results(path: Path, questions: QuestionSet) -> Results:
     Raises:
         EvaluationError: it cannot be read, is of other questions, or some answers are missing.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise EvaluationError(f"{path} cannot be read ({error.strerror}); evaluate run makes it") from None
-    results = Results(*_parse(path, data[: data.rfind(b"\n") + 1], Answer))
+    results = Results(*_read(path, Answer, "; evaluate run makes it"))
     if results.header.questions_sha256 != questions.sha256:
         raise EvaluationError(
             f"{path} answers the questions with SHA-256 {results.header.questions_sha256[:12]}..., and "
@@ -192,11 +188,7 @@ def read_judgements(path: Path, sha256: str) -> tuple[Header, dict[str, Judgemen
     Raises:
         EvaluationError: it cannot be read, or is of another sample.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise EvaluationError(f"{path} cannot be read ({error.strerror})") from None
-    header, judgements = _parse(path, data[: data.rfind(b"\n") + 1], Judgement)
+    header, judgements = _read(path, Judgement)
     if header.questions_sha256 != sha256:
         raise EvaluationError(f"{path} is of another sample; give --sample the file that was used")
     return header, judgements
@@ -208,14 +200,19 @@ def read_verdicts(path: Path, sha256: str) -> tuple[Header, dict[str, Verdict]]:
     Raises:
         EvaluationError: it cannot be read, or is of other answers.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise EvaluationError(f"{path} cannot be read ({error.strerror})") from None
-    header, verdicts = _parse(path, data[: data.rfind(b"\n") + 1], Verdict)
+    header, verdicts = _read(path, Verdict)
     if header.questions_sha256 != sha256:
         raise EvaluationError(f"{path} judges other answers; remove it, and it is made again")
     return header, verdicts
+
+
+def _read(path: Path, kind: type[Found], remedy: str = "") -> tuple[Header, dict[str, Found]]:
+    """Read all whole lines of ``path``; a last one that was cut off is left out."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EvaluationError(f"{path} cannot be read ({error.strerror}){remedy}") from None
+    return _parse(path, data[: data.rfind(b"\n") + 1], kind)
 
 
 def _parse(path: Path, data: bytes, kind: type[Found]) -> tuple[Header, dict[str, Found]]:

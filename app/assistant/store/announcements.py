@@ -3,14 +3,14 @@
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from assistant.correlation import new_id
 from assistant.messages import Kind
 from assistant.store.database import Database
-from assistant.store.models import DONE, REPLY, Conversation, InboxRow, OutboxRow
+from assistant.store.lookup import conversation_of, number_of
+from assistant.store.models import DONE, REPLY, InboxRow, OutboxRow
 
 PREFIX = "announcement-"
 LONGEST_KEY = 120
@@ -59,16 +59,10 @@ class Announcements:
         platform, chat = where
         # A message's id is unique on its platform, and one platform may have several chats.
         message_id = f"{PREFIX}{name}-{chat}"[:255]
-        known = select(InboxRow.id).where(InboxRow.platform == platform, InboxRow.message_id == message_id)
-        if session.execute(known).scalar_one_or_none() is not None:
+        if number_of(session, platform, message_id) is not None:
             return False
         now = self._database.now(session)
-        theirs = select(Conversation).where(Conversation.platform == platform, Conversation.chat == chat)
-        conversation = session.execute(theirs).scalar_one_or_none()
-        if conversation is None:
-            conversation = Conversation(platform=platform, chat=chat, created_at=now)
-            session.add(conversation)
-            session.flush()
+        conversation = conversation_of(session, platform, chat, now)
         message = InboxRow(
             platform=platform,
             message_id=message_id,

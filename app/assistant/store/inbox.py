@@ -12,6 +12,7 @@ from assistant.messages import Incoming, Kind, Turn
 from assistant.store.claims import Claim, LeaseLost, oldest_claimable
 from assistant.store.database import Database
 from assistant.store.keyring import UnreadableError
+from assistant.store.lookup import conversation_of, number_of
 from assistant.store.models import (
     DEAD,
     DONE,
@@ -76,17 +77,12 @@ class Inbox:
         now = self._database.now(session)
         if cursor is not None:
             session.merge(Cursor(name=cursor[0], value=cursor[1]))
-        if _number(session, message.platform, message.message_id) is not None:
+        if number_of(session, message.platform, message.message_id) is not None:
             return None
         state, text = PENDING, message.text
         if message.edits and self._corrected(session, message, now):
             state, text = DONE, ""
-        where = (Conversation.platform == message.platform, Conversation.chat == message.chat)
-        conversation = session.execute(select(Conversation).where(*where)).scalar_one_or_none()
-        if conversation is None:
-            conversation = Conversation(platform=message.platform, chat=message.chat, created_at=now)
-            session.add(conversation)
-            session.flush()
+        conversation = conversation_of(session, message.platform, message.chat, now)
         row = InboxRow(
             platform=message.platform,
             message_id=message.message_id,
@@ -109,7 +105,7 @@ class Inbox:
 
     def _corrected(self, session: Session, message: Incoming, now: float) -> bool:
         """Put an edited text in the place of the one that nobody has begun to answer yet."""
-        number = _number(session, message.platform, message.edits)
+        number = number_of(session, message.platform, message.edits)
         if number is None:
             return False
         whose = select(InboxRow.conversation_id).where(InboxRow.id == number).scalar_subquery()
@@ -366,8 +362,3 @@ class Inbox:
         if not met:
             raise LeaseLost
         return now
-
-
-def _number(session: Session, platform: str, message_id: str) -> int | None:
-    known = select(InboxRow.id).where(InboxRow.platform == platform, InboxRow.message_id == message_id)
-    return session.execute(known).scalar_one_or_none()
