@@ -119,9 +119,14 @@ def login(account: str, *passwords: str) -> list[bool]:
 
 
 def fail(account: str, times: int) -> None:
-    """Fail at an account so many times by su, at once; PAM makes each wait."""
-    become = f"echo wrong | {shlex.join(_su_to(account))}"
-    on_machine(f"for i in $(seq {times}); do ({become}) >/dev/null 2>&1 & done; wait")
+    """Fail at an account so many times by su; PAM makes each wait, so that all but the first are at once.
+
+    The first alone: failures at the same moment that all find no tally each begin one, and one overwrites
+    the other (Linux-PAM, modules/pam_faillock/pam_faillock.c: check_tally opens without creating, write_tally
+    creates and writes what was read before).
+    """
+    become = f"(echo wrong | {shlex.join(_su_to(account))}) >/dev/null 2>&1"
+    on_machine(f"{become}; for i in $(seq 2 {times}); do {become} & done; wait")
     assert failures(account) == times
 
 
