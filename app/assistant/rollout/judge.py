@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from assistant.evaluation.statistics import wilson
+from assistant.evaluation.statistics import CONFIDENCE, wilson
 from assistant.rollout.reasons import GOOD, INCONCLUSIVE, Reason
 from assistant.rollout.rules import Rules
 from assistant.store.rollout_answers import CUT, EMPTY, ERROR, READ, ArmFigures
@@ -122,14 +122,16 @@ def doubts(evidence: Evidence, rules: Rules) -> list[Reason]:
     return [reason for reason in found if reason is not None]
 
 
-def lowest_difference(good: int, count: int, base_good: int, base_count: int) -> float:
-    """Return the lower end of the 95 % interval of the difference of two shares, the second one subtracted.
+def lowest_difference(
+    good: int, count: int, base_good: int, base_count: int, confidence: float = CONFIDENCE
+) -> float:
+    """Return the lower end of the interval of the difference of two shares, the second one subtracted.
 
     Source: R. G. Newcombe, "Interval estimation for the difference between independent proportions:
     comparison of eleven methods", Statistics in Medicine 17 (1998), method 10: from both Wilson intervals.
     Without any of one of them it is the lowest that a difference can be.
     """
-    mine, base = wilson(good, count), wilson(base_good, base_count)
+    mine, base = wilson(good, count, confidence), wilson(base_good, base_count, confidence)
     if mine is None or base is None:
         return -1.0
     return mine.value - base.value - math.hypot(mine.value - mine.low, base.high - base.value)
@@ -249,7 +251,7 @@ def _too_few(evidence: Evidence, rules: Rules) -> Reason | None:
 
 def _worse_success(evidence: Evidence, rules: Rules) -> Reason | None:
     mine, base = evidence.candidate, evidence.stable
-    low = lowest_difference(mine.read, mine.answers, base.read, base.answers)
+    low = lowest_difference(mine.read, mine.answers, base.read, base.answers, rules.confidence)
     if low >= -rules.success_margin:
         return None
     return _not_proven(
@@ -260,7 +262,7 @@ def _worse_success(evidence: Evidence, rules: Rules) -> Reason | None:
 def _worse_ratings(evidence: Evidence, rules: Rules) -> Reason | None:
     mine, base = evidence.candidate, evidence.stable
     counts = (mine.good_ratings, mine.ratings, base.good_ratings, base.ratings)
-    low = lowest_difference(*counts)
+    low = lowest_difference(*counts, rules.confidence)
     if low >= -rules.ratings_margin:
         return None
     if not rules.minimum_ratings:
