@@ -149,6 +149,15 @@ def _add_people(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "maintenance", help="refuse questions politely for a while; the service goes on running"
     )
     maintenance.add_argument("action", choices=["on", "off", "status"])
+    reload = commands.add_parser(
+        "reload",
+        help="load the model's file where it is younger than the process; connections wait, none is refused",
+        epilog="Exit status: 0 done or not needed, 1 nothing runs, 2 wrong arguments, 3 it cannot be served.",
+    )
+    reload.add_argument("--look", action="store_true", help="only say whether it is younger")
+    reload.add_argument(
+        "--master", type=_count, default=1, help="gunicorn's process id (default: %(default)s)"
+    )
 
 
 def _add_cache(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -253,6 +262,10 @@ def main(arguments: list[str] | None = None) -> int:
         from assistant.cli.maintenance import run as maintenance
 
         return maintenance(chosen.action)
+    if chosen.command == "reload":
+        from assistant.cli.reload import run as reload
+
+        return reload(look=chosen.look, master=chosen.master)
     if chosen.command == "cache":
         from assistant.cli.cache import run as run_cache
 

@@ -137,7 +137,7 @@ class Engine:
             return
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
         said = lines[-1] if lines else f"it ended with {done.returncode}"
-        raise EngineRefused(f"docker {' '.join(words[:2])}: {said}")
+        raise EngineRefused(f"docker {' '.join(words[:2])}: {said}", done.returncode)
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
         try:

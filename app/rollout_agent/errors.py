@@ -16,7 +16,12 @@ class EngineAway(AgentError):
 
 
 class EngineRefused(AgentError):
-    """Docker answered, and did not do what it was asked for."""
+    """Docker answered, and did not do what it was asked for; ``status`` is how the command ended."""
+
+    def __init__(self, text: str, status: int = 1) -> None:
+        """Keep both."""
+        super().__init__(text)
+        self.status = status
 
 
 class StateUnreadable(AgentError):

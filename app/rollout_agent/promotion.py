@@ -24,8 +24,10 @@ from .state import PROMOTED, PROMOTING, State
 _LOG = logging.getLogger("rollout_agent")
 # What was told and did not change the state is told again after so many seconds.
 _AGAIN_SECONDS = 30.0
-# A container that Docker had to start again so often since its restart does not come up.
+# A container that Docker had to start again so often since it was told to load does not come up.
 _RESTARTS = 2
+# How "assistant reload" ends where the file cannot be served; it goes on with the one that it has.
+_CANNOT_BE_SERVED = 3
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Record:
 
     ``over`` and ``before`` are the versions that the links to the current and the previous one led to.
     ``back``: it is being undone, for ``reason``. ``told``: the app was told how it ended, and its state file
-    is still to say so.
+    is still to say so. ``loaded``: when the stable container was last told to load, in seconds since 1970;
+    ``restarts``: how often Docker had started it again until then.
     """
 
     id: str
@@ -44,6 +47,8 @@ class Record:
     back: bool = False
     reason: str = ""
     told: bool = False
+    loaded: float = 0.0
+    restarts: int = 0
 
 
 class Records:
@@ -157,17 +162,17 @@ class Promotion:
             # The previous one first: cut off in between, the service still has its version.
             self._folder.point(PREVIOUS, record.over)
             self._folder.point(CURRENT, record.candidate)
-        container = self._loaded()
-        if container is None:
+        record, container = self._loaded(record)
+        if container is None or record.back:
             return
         if self._ready(self._config.ready_url):
             self._engine.assistant(self._config.stable, "rollout", "confirm")
             self._note(record)
             _LOG.info("rollout %s: %s answers everybody now", record.id, record.candidate)
             self._end(record)
-        elif container.restarts >= _RESTARTS:
+        elif container.restarts - record.restarts >= _RESTARTS:
             self._turn_back(record, f"{record.candidate} ended the stable container again and again")
-        elif time.time() - container.started > self._config.ready_seconds:
+        elif time.time() - max(container.started, record.loaded) > self._config.ready_seconds:
             seconds = self._config.ready_seconds
             self._turn_back(record, f"{record.candidate} was not ready within {seconds:.0f} s")
 
@@ -181,7 +186,8 @@ class Promotion:
         if ours and record.over and record.over != record.candidate:
             self._folder.point(CURRENT, record.over)
             self._folder.point(PREVIOUS, record.before)
-        if self._loaded() is None or not self._ready(self._config.ready_url):
+        record, container = self._loaded(record)
+        if container is None or not self._ready(self._config.ready_url):
             return
         if tell:
             self._report(record.reason)
@@ -192,16 +198,31 @@ class Promotion:
         self._records.write(replace(record, told=True))
         self._told_at = time.monotonic()
 
-    def _loaded(self) -> Container | None:
-        """Return the stable container once it was started after the links were last changed."""
+    def _loaded(self, record: Record) -> tuple[Record, Container | None]:
+        """Return the stable container once it was told to load after the links were last changed."""
         container = self._engine.container(self._config.stable)
         if container is None:
             _LOG.error("there is no container %s; site.yml makes it again", self._config.stable)
-        elif container.started <= self._folder.pointed():
-            _LOG.info("restarting %s, which loads %s", self._config.stable, self._folder.target(CURRENT))
-            self._engine.restart(self._config.stable)
+        elif container.started <= self._folder.pointed() and record.loaded <= self._folder.pointed():
+            record = self._load(record)
             container = self._engine.container(self._config.stable)
-        return container
+        return record, container
+
+    def _load(self, record: Record) -> Record:
+        now, stable = time.time(), self._config.stable
+        _LOG.info("%s is to load %s", stable, self._folder.target(CURRENT))
+        try:
+            # Its listening socket stays open. Asked twice it does it once: what is young enough stays.
+            self._engine.assistant(stable, "reload")
+        except EngineRefused as error:
+            if error.status == _CANNOT_BE_SERVED and not record.back:
+                return self._turn_back(record, str(error))
+            _LOG.warning("%s cannot load it as it runs (%s) and is restarted", stable, error)
+            self._engine.restart(stable)
+        container = self._engine.container(stable)
+        return self._records.write(
+            replace(record, loaded=now, restarts=container.restarts if container else 0)
+        )
 
     def _report(self, reason: str) -> None:
         _LOG.error("the promotion failed: %s", reason)

@@ -7,6 +7,10 @@ import os
 import ssl
 import subprocess
 import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +51,31 @@ def says(question: str, **parameters: object) -> str:
 def answering() -> str:
     """Return the name of the model that answers."""
     return str(complete("Hello", max_tokens=4)["model"])
+
+
+@contextmanager
+def asked_all_the_time() -> Iterator[Counter[str]]:
+    """Ask on and on inside this block, by a new connection each time.
+
+    Yields:
+        how often which model answered, or what came in its place.
+    """
+    answers, over = Counter[str](), threading.Event()
+
+    def ask() -> None:
+        while not over.wait(0.3):
+            try:
+                answers[answering()] += 1
+            except (AssertionError, httpx.HTTPError) as error:
+                answers[repr(error)] += 1
+
+    caller = threading.Thread(target=ask)
+    caller.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        caller.join()
 
 
 def current() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.machines_verify.served_model import answering, current, play_model
+from tests.machines_verify.served_model import answering, asked_all_the_time, current, play_model
 from tools.demo_model.shipped import shipped
 
 SECOND = shipped("demo-v1")
@@ -12,10 +12,13 @@ SECOND = shipped("demo-v1")
 
 def test_a_second_version_and_back() -> None:
     first = current()
-    swapped = play_model(model_source=str(SECOND), model_file=SECOND.name)
+    with asked_all_the_time() as answers:
+        swapped = play_model(model_source=str(SECOND), model_file=SECOND.name)
     assert swapped.status == 0, swapped.output[-3000:]
     assert current() == SECOND.name
     assert answering() == SECOND.stem
+    assert answers.pop(Path(first).stem) > 0
+    assert set(answers) <= {SECOND.stem}, "nobody was turned away"
 
     again = play_model(model_source=str(SECOND), model_file=SECOND.name)
     assert (again.status, again.changed) == (0, 0), again.output[-3000:]

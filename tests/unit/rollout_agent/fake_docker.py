@@ -34,8 +34,11 @@ container = containers[name]
 if words[0] == "inspect":
     print(json.dumps([container]))
     sys.exit()
-if words[0] in kept.get("refused", []):
+action = "reload" if words[-1] == "reload" else words[0]
+if action in kept.get("refused", []):
     end("Error response from daemon: refused by the test")
+if action == "reload" and kept.get("unfit"):
+    end("MODEL_PATH: it cannot be served", 3)
 if words[0] == "rm":
     del containers[name]
 if words[0] in ("start", "restart"):
@@ -43,7 +46,7 @@ if words[0] in ("start", "restart"):
     container["RestartCount"] = kept.get("restarts", 0)
 with open(folder + "/docker.json", "w") as stream:
     json.dump(kept, stream)
-if words[0] in kept.get("killed_after", []):
+if action in kept.get("killed_after", []):
     os.kill(os.getppid(), 9)
 """
 
@@ -77,6 +80,12 @@ class FakeDocker:
         self.kept = json.loads(self._file.read_text())
         return dict(self.kept["containers"])
 
+    def died(self, name: str, times: int) -> None:
+        """Let Docker have started a container so many times more, by itself."""
+        self.read()
+        self.kept["containers"][name]["RestartCount"] += times
+        self.save()
+
     def put(self, name: str, model: str, *, made: float, running: bool = True, **state: Any) -> None:
         """Put a container there that was made and started so many seconds ago."""
         at = moment(time.time() - made)
@@ -96,7 +105,7 @@ class FakeDocker:
         self.save()
 
     def say(self, **values: Any) -> None:
-        """Let the command do otherwise: ``away``, ``refused``, ``restarts``, ``killed_after``."""
+        """Let the command do otherwise: ``away``, ``refused``, ``unfit``, ``restarts``, ``killed_after``."""
         self.read()
         self.kept.update(values)
         self.save()

@@ -12,6 +12,8 @@ from tests.unit.repository.project import ROOT
 from tests.unit.rollout_agent.conftest import Host
 
 BEFORE = {"current.gguf": "old.gguf", "previous.gguf": "older.gguf"}
+COMMAND = ["exec", "ai-core", "python3", "-m", "assistant"]
+RELOAD, RESTART = [*COMMAND, "reload"], ["restart", "ai-core"]
 AFTER = {"current.gguf": "new.gguf", "previous.gguf": "old.gguf"}
 
 
@@ -20,10 +22,7 @@ def test_a_promotion(host: Host) -> None:
     agent = host.agent()
     agent.look()
     assert host.links() == AFTER
-    assert host.docker.calls("inspect") == [
-        ["restart", "ai-core"],
-        ["exec", "ai-core", "python3", "-m", "assistant", "rollout", "confirm"],
-    ]
+    assert host.docker.calls("inspect") == [RELOAD, [*COMMAND, "rollout", "confirm"]]
     noted = json.loads(host.note.read_text())
     assert (noted["current"], noted["over"]) == ("new.gguf", "old.gguf")
     agent.look()
@@ -41,7 +40,7 @@ def test_one_that_is_not_ready_yet_is_waited_for(host: Host) -> None:
     agent = host.agent()
     agent.look()
     agent.look()
-    assert host.docker.calls("inspect") == [["restart", "ai-core"]]
+    assert host.docker.calls("inspect") == [RELOAD]
     assert not host.note.exists()
     host.ready = True
     agent.look()
@@ -57,16 +56,19 @@ def _late(host: Host) -> None:
 
 def test_one_that_does_not_come_up_is_gone_back_from(host: Host) -> None:
     host.ready = False
-    host.docker.say(restarts=2)
+    host.docker.died("ai-core", 5)
     host.say("promoting")
     agent = host.agent()
     agent.look()
-    assert host.links() == AFTER
     agent.look()
-    host.docker.say(restarts=0)
+    assert host.links() == AFTER, "what was before is not its fault"
+    host.docker.died("ai-core", 2)
+    agent.look()
+    # A container that is being started again takes no command.
+    host.docker.say(refused=["reload"])
     agent.look()
     assert host.links() == BEFORE
-    assert [words[0] for words in host.docker.calls("inspect")] == ["restart", "restart"]
+    assert host.docker.calls("inspect") == [RELOAD, RELOAD, RESTART]
     host.ready = True
     agent.look()
     (told,) = host.docker.told()
@@ -104,9 +106,30 @@ def test_one_that_an_operator_ends_is_gone_back_from(host: Host) -> None:
     for _ in range(4):
         agent.look()
     assert host.links() == BEFORE
-    assert host.docker.told() == [], "the app knows"
+    assert host.docker.told() == [["reload"]] * 2, "the app knows"
     assert set(host.docker.read()) == {"ai-core"}
     assert list(host.config.records.iterdir()) == []
+
+
+def test_one_that_the_app_will_not_load_is_gone_back_from(host: Host) -> None:
+    host.docker.say(unfit=True)
+    host.say("promoting")
+    agent = host.agent()
+    agent.look()
+    host.docker.say(unfit=False)
+    agent.look()
+    assert host.links() == BEFORE
+    calls = host.docker.calls("inspect")
+    assert RESTART not in calls, "the service went on"
+    assert "it cannot be served" in calls[-1][-1]
+
+
+def test_an_app_that_cannot_reload_is_restarted(host: Host) -> None:
+    host.docker.say(refused=["reload"])
+    host.say("promoting")
+    host.agent().look()
+    assert host.docker.calls("inspect") == [RELOAD, RESTART, [*COMMAND, "rollout", "confirm"]]
+    assert host.links() == AFTER
 
 
 @pytest.mark.parametrize(
@@ -223,25 +246,35 @@ def test_killed_anywhere_on_its_way_back_it_goes_on(host: Host, place: str) -> N
     host.say("promoting")
     assert _run(host, "", 0, ready=False) == 0
     assert host.links() == AFTER
-    host.docker.say(restarts=0)
-    host.docker.kept["containers"]["ai-core"]["RestartCount"] = 5
-    host.docker.save()
+    host.docker.died("ai-core", 5)
     deaths = 0
     for number in (1, 2, 3):
         deaths += _run(host, place, number, ready=False, looks=2) == -9
     assert deaths, "it was not killed at all"
     _run(host, "", 0, ready=True)
     assert host.links() == BEFORE
-    assert {tuple(words[:3]) for words in host.docker.told()} == {("rollout", "report", "--promotion-failed")}
+    told = {tuple(words[:3]) for words in host.docker.told()}
+    assert told == {("reload",), ("rollout", "report", "--promotion-failed")}
     assert not host.note.exists()
 
 
 def test_killed_while_docker_restarts_the_container_it_goes_on(host: Host) -> None:
     host.say("promoting")
-    host.docker.say(killed_after=["restart"])
+    host.docker.say(killed_after=["restart"], refused=["reload"])
     assert _run(host, "", 0, ready=True) == -9
     host.docker.say(killed_after=[])
     _run(host, "", 0, ready=True)
     assert host.links() == AFTER
     calls = host.docker.calls("inspect")
     assert calls.count(["restart", "ai-core"]) == 1, "it was restarted already"
+
+
+def test_killed_while_the_app_reloads_it_asks_again(host: Host) -> None:
+    host.say("promoting")
+    host.docker.say(killed_after=["reload"])
+    assert _run(host, "", 0, ready=True) == -9
+    host.docker.say(killed_after=[])
+    _run(host, "", 0, ready=True)
+    assert host.links() == AFTER
+    calls = host.docker.calls("inspect")
+    assert (calls.count(RELOAD), calls.count(RESTART)) == (2, 0)
