@@ -1,24 +1,15 @@
-"""The folder of the versions: its two links, and the note of a promotion.
-
-The same layout and the same renames as the module ``model_version`` of the role ``model`` makes.
-"""
+"""The folder of the versions as the agent uses it: its two links, and the note of a promotion."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
-CURRENT, PREVIOUS = "current.gguf", "previous.gguf"
-NOTE = ".promoted.json"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.gguf", re.ASCII)
+from .versions import CURRENT, NOTE, PREVIOUS, is_file, is_version, point, target
 
-
-def is_version(name: str) -> bool:
-    """Tell whether ``name`` can be a version's: a plain file name, and not that of a link."""
-    return bool(_NAME.fullmatch(name)) and name not in (CURRENT, PREVIOUS)
+__all__ = ["CURRENT", "PREVIOUS", "Folder", "is_version", "write_whole"]
 
 
 def write_whole(path: Path, values: dict[str, Any], mode: int = 0o644) -> None:
@@ -48,29 +39,17 @@ class Folder:
 
     def has(self, name: str) -> bool:
         """Tell whether ``name`` is a version that is there."""
-        path = self.path / name
-        return is_version(name) and path.is_file() and not path.is_symlink()
+        return is_version(name) and is_file(self.path, name)
 
     def target(self, link: str) -> str:
         """Return the version that a link leads to; empty where there is none."""
-        try:
-            name = os.path.basename(os.readlink(self.path / link))
-        except OSError:
-            return ""
-        return name if (self.path / name).is_file() else ""
+        return target(self.path, link)
 
     def point(self, link: str, name: str) -> None:
         """Let ``link`` lead to ``name``; with an empty name there is no such link."""
-        path = self.path / link
-        if name and self.target(link) == name:
-            return
-        if not name:
-            path.unlink(missing_ok=True)
-            return
-        fresh = self.path / f".{link}.new"
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(name)
-        os.rename(fresh, path)
+        # A link that is right keeps its time, which `pointed` gives.
+        if not name or self.target(link) != name:
+            point(self.path, link, name)
 
     def pointed(self) -> float:
         """Return since when the link to the current version leads where it does, seconds since 1970."""

@@ -7,25 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.machines_logging.join import GROUP_FILE
+from tests.machines_verify.leaving import Afterwards, without_group
 from tests.machines_verify.machine_access import on_machine
-from tests.machines_verify.served_model import INVENTORY, says
-from tests.machines_verify.site_run import run_site
 
 
 @pytest.fixture(scope="module", autouse=True)
 def without_the_group() -> Iterator[None]:
     """The inventory without its group ``logging``, applied."""
     assert on_machine("systemctl is-active filebeat").strip() == "active"
-    group = INVENTORY / GROUP_FILE
-    aside = group.with_name(f"{GROUP_FILE}.bak")  # an ending that Ansible does not read
-    group.rename(aside)
-    try:
-        run = run_site(INVENTORY)
-        assert run.status == 0, run.output[-3000:]
-        assert run.changed > 0
+    with without_group(GROUP_FILE):
         yield
-    finally:
-        aside.rename(group)
 
 
 def test_filebeat_is_gone() -> None:
@@ -43,11 +34,5 @@ def test_nothing_is_left_of_it() -> None:
     assert on_machine("systemctl --failed --no-legend --plain").strip() == ""
 
 
-def test_the_assistant_answers_on() -> None:
-    assert says("Hello").strip()
-
-
-def test_another_run_changes_nothing() -> None:
-    run = run_site(INVENTORY)
-    assert run.status == 0, run.output[-3000:]
-    assert run.changed == 0, run.output[-3000:]
+class TestAfterwards(Afterwards):
+    """What the host was for goes on."""

@@ -8,9 +8,8 @@ import pytest
 
 from tests.machines_monitoring.join import GROUP_FILE
 from tests.machines_monitoring.services import GRAFANA_PORT, PORTS, units
+from tests.machines_verify.leaving import Afterwards, without_group
 from tests.machines_verify.machine_access import on_machine
-from tests.machines_verify.served_model import INVENTORY, says
-from tests.machines_verify.site_run import run_site
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -18,16 +17,8 @@ def without_the_group() -> Iterator[list[str]]:
     """The inventory without its group ``monitoring``, applied; gives the units that there were."""
     there = sorted(units().values())
     assert len(there) >= len(PORTS), there
-    group = INVENTORY / GROUP_FILE
-    aside = group.with_name(f"{GROUP_FILE}.bak")  # an ending that Ansible does not read
-    group.rename(aside)
-    try:
-        run = run_site(INVENTORY)
-        assert run.status == 0, run.output[-3000:]
-        assert run.changed > 0
+    with without_group(GROUP_FILE):
         yield there
-    finally:
-        aside.rename(group)
 
 
 def test_nothing_listens_any_more() -> None:
@@ -51,11 +42,5 @@ def test_its_secrets_are_gone() -> None:
     )
 
 
-def test_the_assistant_answers_on() -> None:
-    assert says("Hello").strip()
-
-
-def test_another_run_changes_nothing() -> None:
-    run = run_site(INVENTORY)
-    assert run.status == 0, run.output[-3000:]
-    assert run.changed == 0, run.output[-3000:]
+class TestAfterwards(Afterwards):
+    """What the host was for goes on."""

@@ -14,6 +14,7 @@ import ansible.module_utils.gguf_reader
 import ansible.module_utils.gguf_tables  # noqa: F401
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.fit import inspect
+from ansible.module_utils.versions import CURRENT, NOTE
 
 DOCUMENTATION = r"""
 module: model_facts
@@ -73,7 +74,7 @@ def free_bytes(path: str) -> int:
 def current_version(place: str) -> str:
     """Return the version that is current in the folder ``place``; empty where there is none."""
     try:
-        return os.path.basename(os.readlink(os.path.join(place, "current.gguf")))
+        return os.path.basename(os.readlink(os.path.join(place, CURRENT)))
     except OSError:
         return ""
 
@@ -81,7 +82,7 @@ def current_version(place: str) -> str:
 def promotion(place: str) -> dict[str, Any]:
     """Return what the rollout's agent noted in ``place``: current, over, earlier, at; or nothing."""
     try:
-        with open(os.path.join(place, ".promoted.json"), encoding="utf-8") as stream:
+        with open(os.path.join(place, NOTE), encoding="utf-8") as stream:
             noted = json.load(stream)
     except (OSError, ValueError):
         return {}

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.versions import CURRENT, NOTE, PREVIOUS, is_file, point, target
 
 DOCUMENTATION = r"""
 module: model_version
@@ -33,8 +35,6 @@ current: {description: Name of the version that is current now., type: str, retu
 previous: {description: Name of the one before; empty where there is none., type: str, returned: always}
 removed: {description: Names of the versions that were removed., type: list, returned: always}
 """
-CURRENT, PREVIOUS = "current.gguf", "previous.gguf"
-PROMOTED = ".promoted.json"
 
 
 class Folder:
@@ -46,26 +46,12 @@ class Folder:
 
     def target(self, link: str) -> str:
         """Return the name that a link leads to; empty where there is no link or no such file."""
-        try:
-            name = os.path.basename(os.readlink(os.path.join(self.path, link)))
-        except OSError:
-            return ""
-        return name if os.path.isfile(os.path.join(self.path, name)) else ""
+        return target(Path(self.path), link)
 
     def point(self, link: str, name: str) -> None:
         """Let ``link`` lead to ``name``; with an empty name there is no such link."""
-        path = os.path.join(self.path, link)
-        if self.dry:
-            return
-        if not name:
-            if os.path.lexists(path):
-                os.unlink(path)
-            return
-        fresh = os.path.join(self.path, f".{link}.new")
-        if os.path.lexists(fresh):
-            os.unlink(fresh)
-        os.symlink(name, fresh)
-        os.rename(fresh, path)
+        if not self.dry:
+            point(Path(self.path), link, name)
 
     def note(self, name: str) -> str:
         """Return where a version's SHA-256 is noted; see the module model_facts."""
@@ -104,7 +90,7 @@ class Folder:
 
     def acknowledge(self) -> bool:
         """Remove the note of a promotion; return whether there was one."""
-        path = os.path.join(self.path, PROMOTED)
+        path = os.path.join(self.path, NOTE)
         there = os.path.lexists(path)
         if there and not self.dry:
             os.unlink(path)
@@ -133,8 +119,7 @@ def main() -> None:
             msg=f"{asked['directory']} has no previous version to go back to (current: {current or 'none'}). "
             "Name one instead: model_source and model_file, then playbooks/model.yml without rollback."
         )
-    path = os.path.join(asked["directory"], wanted)
-    there = os.path.isfile(path) and not os.path.islink(path)
+    there = is_file(Path(asked["directory"]), wanted)
     if not there and not module.check_mode:
         module.fail_json(msg=f"{asked['directory']} has no file {wanted!r}")
     swapped = changed = wanted != current

@@ -9,7 +9,8 @@ from typing import Any
 
 from alert_relay.config import FeishuChat, TelegramChat, load
 from tests.unit.repository.project import ROOT
-from tests.unit.roles.playbook import render, run_tasks
+from tests.unit.roles.playbook import render
+from tests.unit.roles.refusals import Refusals
 
 HOOK = "https://open.feishu.cn/open-apis/bot/v2/hook/0f1e2d3c-4b5a"
 CHATS: dict[str, Any] = {
@@ -64,41 +65,44 @@ def test_the_unit_is_taken_by_systemd(tmp_path: Path) -> None:
     assert [line for line in lines if not any(word in line.partition(":")[2] for word in known)] == []
 
 
-MISTAKES = [
-    ({"alert_relay_feishu_webhook": "", "alert_relay_telegram_chat_id": ""}, "no chat is set"),
-    ({"alert_relay_feishu_webhook": "not a hook"}, "alert_relay_feishu_webhook"),
-    ({"alert_relay_telegram_bot_token": ""}, "vault_alert_relay_telegram_bot_token"),
-    ({"alert_relay_telegram_chat_id": "my chat"}, "no id of a chat"),
-    ({"alert_relay_telegram_chat_id": ""}, "alert_relay_telegram_chat_id is empty"),
-    ({"alert_relay_further_chats": [{"telegram_chat_id": "1"}]}, "a chat without a name"),
-    ({"alert_relay_further_chats": [{"name": "feishu", "telegram_chat_id": "1"}]}, "two chats have one name"),
-    ({"alert_relay_listen_address": "0.0.0.0:9087"}, "must be loopback"),
-    ({"alert_relay_language": "fr"}, "use en, zh or both"),
-    ({"alert_relay_watchdog_seconds": 0}, "must be 10 or more"),
-    ({"alert_relay_extra_ca_certificates": ["/no/such.pem"]}, "not on the controller"),
-]
+MAIN = "group_vars/monitoring/main.yml"
+MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "no chat": ({"alert_relay_feishu_webhook": "", "alert_relay_telegram_chat_id": ""}, ["no chat is set"]),
+    "a webhook that is none": ({"alert_relay_feishu_webhook": "not a hook"}, ["alert_relay_feishu_webhook"]),
+    "a chat without its bot": (
+        {"alert_relay_telegram_bot_token": ""},
+        ["vault_alert_relay_telegram_bot_token"],
+    ),
+    "an id in words": ({"alert_relay_telegram_chat_id": "my chat"}, ["no id of a chat"]),
+    "a bot without its chat": (
+        {"alert_relay_telegram_chat_id": ""},
+        ["alert_relay_telegram_chat_id is empty"],
+    ),
+    "a chat without a name": (
+        {"alert_relay_further_chats": [{"telegram_chat_id": "1"}]},
+        ["a chat without a name"],
+    ),
+    "two chats of one name": (
+        {"alert_relay_further_chats": [{"name": "feishu", "telegram_chat_id": "1"}]},
+        ["two chats have one name"],
+    ),
+    "for everybody": ({"alert_relay_listen_address": "0.0.0.0:9087"}, ["must be loopback"]),
+    "a language that is none": ({"alert_relay_language": "fr"}, ["use en, zh or both"]),
+    "a watchdog without time": ({"alert_relay_watchdog_seconds": 0}, ["must be 10 or more"]),
+    "a certificate that is not there": (
+        {"alert_relay_extra_ca_certificates": ["/no/such.pem"]},
+        ["not on the controller"],
+    ),
+}
 
 
-def test_right_inputs_pass_and_each_mistake_is_named(tmp_path: Path) -> None:
-    """One run for all: each mistake is a block whose failure is caught and kept."""
-    judge = {"ansible.builtin.include_role": {"name": "alert_relay", "tasks_from": "validate"}}
-    tasks: list[dict[str, Any]] = [{**judge, "vars": CHATS}]
-    for number, (values, _) in enumerate(MISTAKES):
-        caught = {
-            "ansible.builtin.copy": {
-                "content": "{{ ansible_failed_result.msg }}",
-                "dest": str(tmp_path / f"mistake{number}"),
-                "mode": "0600",
-            }
-        }
-        tasks.append({"block": [{**judge, "vars": {**CHATS, **values}}], "rescue": [caught]})
-    run_tasks(tmp_path, tasks)
-    for number, (_, words) in enumerate(MISTAKES):
-        message = tmp_path / f"mistake{number}"
-        assert message.exists(), f"{words}: passed"
-        text = message.read_text()
-        assert words in text and "group_vars/monitoring/main.yml" in text
-        assert "sign-secret" not in text and "own-token" not in text
+class TestMistakes(
+    Refusals, role="alert_relay", file=MAIN, good={"good": {}}, mistakes=MISTAKES, given=CHATS
+):
+    """What an operator may get wrong."""
+
+    def test_no_secret_is_said(self, said: dict[str, str]) -> None:
+        assert not [name for name, text in said.items() if "sign-secret" in text or "own-token" in text]
 
 
 def test_the_program_asks_for_no_newer_python() -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.unit.repository.project import ROOT
-from tests.unit.roles.playbook import run_tasks
+from tests.unit.roles.refusals import Refusals
 
 FILE = "inventory/<yours>/group_vars/assistant/main.yml"
 MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
@@ -61,34 +57,10 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         ["journal_open_log_files (/home/*)", "/var/log/nginx/*"],
     ),
 }
+GOOD: dict[str, tuple[str, dict[str, Any]]] = {
+    f"good {role}": (role, {}) for role in ("auditing", "integrity", "journal")
+}
 
 
-def attempt(name: str, role: str, values: dict[str, Any], results: Path) -> dict[str, Any]:
-    """Judge ``values`` as the role does and write what it said to a file; none where it was content."""
-    task = {"name": str(ROOT / "roles" / role), "tasks_from": "validate"}
-    said = {"content": "{{ ansible_failed_result.msg }}", "dest": str(results / name), "mode": "0600"}
-    return {
-        "block": [{"ansible.builtin.include_role": task, "vars": values}],
-        "rescue": [{"ansible.builtin.copy": said}],
-    }
-
-
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the roles say to each mistake; one run of Ansible for all of them."""
-    folder, results = tmp_path_factory.mktemp("mistakes"), tmp_path_factory.mktemp("said")
-    tasks = [attempt(f"good {role}", role, {}, results) for role in ("auditing", "integrity", "journal")]
-    tasks += [attempt(name, role, values, results) for name, (role, values, _) in MISTAKES.items()]
-    run_tasks(folder, tasks)
-    return {path.name: " ".join(path.read_text().split()) for path in results.iterdir()}
-
-
-@pytest.mark.parametrize("role", ["auditing", "integrity", "journal"])
-def test_the_defaults_are_not_complained_about(said: dict[str, str], role: str) -> None:
-    assert f"good {role}" not in said
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_named_with_its_file_and_an_example(said: dict[str, str], name: str) -> None:
-    for word in [*MISTAKES[name][2], FILE]:
-        assert word in said.get(name, "nothing was said"), said.get(name)
+class TestMistakes(Refusals, file=FILE, good=GOOD, mistakes=MISTAKES):
+    """The mistakes in all three."""

@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.repository.project import ROOT
 from tests.unit.roles.playbook import run_tasks
+from tests.unit.roles.refusals import Judge, Refusals
 from tests.unit.roles.rendering import render
 
 
@@ -49,30 +50,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
 GOOD = {"base_supported_releases": [".*"], "base_minimum_free_mb": 0, "base_minimum_memory_mb": 1}
 
 
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the role says to each; one run of Ansible for all of them."""
-    folder, results = tmp_path_factory.mktemp("plays"), tmp_path_factory.mktemp("said")
-    tasks: list[dict[str, Any]] = [{"ansible.builtin.setup": {"gather_subset": ["hardware", "virtual"]}}]
-    for name, values in {"good": {}, **{name: values for name, (values, _) in MISTAKES.items()}}.items():
-        judged = {
-            "ansible.builtin.include_role": {"name": str(ROOT / "roles/base"), "tasks_from": "validate"},
-            "vars": {**GOOD, **values},
-        }
-        kept = {"content": "{{ ansible_failed_result.msg }}", "dest": str(results / name), "mode": "0600"}
-        tasks.append({"block": [judged], "rescue": [{"ansible.builtin.copy": kept}]})
-    run_tasks(folder, tasks)
-    return {path.name: " ".join(path.read_text().split()) for path in results.iterdir()}
+class TestMistakes(Refusals, role="base", good={"good": {}}, mistakes=MISTAKES, given=GOOD):
+    """What an operator may get wrong, and a host that will not do."""
 
-
-def test_a_good_host_is_not_complained_about(said: dict[str, str]) -> None:
-    assert "good" not in said, said
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_each_is_named_with_a_way_out(said: dict[str, str], name: str) -> None:
-    for word in MISTAKES[name][1]:
-        assert word in said.get(name, "nothing was said"), said.get(name)
+    @classmethod
+    def prepare(cls, judge: Judge) -> None:
+        judge.tasks.append({"ansible.builtin.setup": {"gather_subset": ["hardware", "virtual"]}})
 
 
 def test_a_program_that_holds_a_lock_is_named(tmp_path: Path) -> None:

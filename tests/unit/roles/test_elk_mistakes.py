@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.unit.repository.project import ROOT
-from tests.unit.roles.playbook import run_tasks
+from tests.unit.roles.refusals import Judge, Refusals, Values
 from tests.unit.roles.test_elk_files import SECRETS
-from tests.unit.roles.test_operator_mistakes import attempt
 
 MAIN = "inventory/<yours>/group_vars/logging/main.yml"
 VAULT = "inventory/<yours>/group_vars/logging/vault.yml"
@@ -100,29 +96,15 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the role says to each mistake; one run of Ansible for all of them."""
-    folder, results = tmp_path_factory.mktemp("mistakes"), tmp_path_factory.mktemp("said")
-    tasks: list[dict[str, Any]] = []
-    for name, values in {**GOOD, **{name: values for name, (values, _) in MISTAKES.items()}}.items():
-        given = {**SECRETS, **values}
-        facts = {**HOST, "architecture": given.pop("_architecture", HOST["architecture"])}
-        tasks.append({"ansible.builtin.set_fact": {**facts, "cacheable": True}})
-        tasks.append(attempt(name, "elk", given, results))
-    run_tasks(folder, tasks)
-    return {path.name: " ".join(path.read_text().split()) for path in results.iterdir()}
+class TestMistakes(Refusals, role="elk", file=MAIN, good=GOOD, mistakes=MISTAKES, given=SECRETS):
+    """On a host that the values may have as another."""
 
-
-@pytest.mark.parametrize("name", GOOD)
-def test_good_values_are_not_complained_about(said: dict[str, str], name: str) -> None:
-    assert name not in said, said[name]
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_named_with_its_file_and_an_example(said: dict[str, str], name: str) -> None:
-    for word in [*MISTAKES[name][1], MAIN]:
-        assert word in said.get(name, "nothing was said"), json.dumps(said.get(name))
+    @classmethod
+    def attempt(cls, judge: Judge, name: str, role: str, values: Values) -> None:
+        values = dict(values)
+        facts = {**HOST, "architecture": values.pop("_architecture", HOST["architecture"])}
+        judge.tasks.append({"ansible.builtin.set_fact": {**facts, "cacheable": True}})
+        super().attempt(judge, name, role, values)
 
 
 def test_nothing_of_the_logging_is_wired_without_its_group() -> None:

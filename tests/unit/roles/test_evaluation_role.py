@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.unit.repository.project import ROOT
-from tests.unit.roles.playbook import run_tasks
+from tests.unit.roles.refusals import Judge, Refusals
 from tests.unit.roles.rendering import render
 
 PROGRAM = ROOT / "roles/evaluation/files/ai-assistant-evaluate"
@@ -271,6 +271,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert "ConditionPathExists=/var/lib/ai-assistant-evaluation/unfinished" in text
 
 
+MAIN = "inventory/<yours>/group_vars/assistant/main.yml"
 MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no questions": ({"evaluation_questions": ""}, ["evaluation_questions is empty", "demo.jsonl"]),
     "a schedule in cron's words": ({"evaluation_schedule": "0 3 1 * *"}, ["0 3 1 * *", '"*-*-01 03:00"']),
@@ -280,42 +281,20 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a key for nobody": ({"evaluation_judge_key": "sk-secret"}, ["evaluation_judge_url is empty"]),
     "no api": ({"assistant_api_enabled": False}, ["assistant_api_enabled is false"]),
     "no address": ({"evaluation_judge_url": "models.example.org"}, ["evaluation_judge_url", "https://"]),
+    "wrong questions": ({"evaluation_questions": "{FOLDER}/wrong.jsonl"}, ["wrong.jsonl, line 1"]),
 }
 
 
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the role says to each mistake; one run of Ansible for all of them."""
-    folder, results = tmp_path_factory.mktemp("mistakes"), tmp_path_factory.mktemp("said")
-    wrong = folder / "wrong.jsonl"
-    wrong.write_text('{"id": "a"}\n')
-    good = {"evaluation_enabled": True, "evaluation_questions": str(QUESTIONS)}
-    cases = {name: values for name, (values, _) in MISTAKES.items()}
-    cases |= {"good": {}, "wrong questions": {"evaluation_questions": str(wrong)}}
-    cases |= {"off": {"evaluation_enabled": False, "evaluation_questions": ""}}
-    tasks = []
-    for name, values in cases.items():
-        task = {"name": str(ROOT / "roles" / "evaluation"), "tasks_from": "validate"}
-        content = {"content": "{{ ansible_failed_result.msg }}", "dest": str(results / name), "mode": "0600"}
-        tasks.append(
-            {
-                "block": [{"ansible.builtin.include_role": task, "vars": {**good, **values}}],
-                "rescue": [{"ansible.builtin.copy": content}],
-            }
-        )
-    run_tasks(folder, tasks)
-    return {path.name: " ".join(path.read_text().split()) for path in results.iterdir()}
+GIVEN = {"evaluation_enabled": True, "evaluation_questions": str(QUESTIONS)}
+GOOD = {"good": {}, "off": {"evaluation_enabled": False, "evaluation_questions": ""}}
 
 
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_named_with_its_file_and_an_example(said: dict[str, str], name: str) -> None:
-    for word in [*MISTAKES[name][1], "inventory/<yours>/group_vars/assistant/main.yml"]:
-        assert word in said.get(name, "nothing was said"), said.get(name)
-    assert "sk-secret" not in said[name]
+class TestMistakes(Refusals, role="evaluation", file=MAIN, good=GOOD, mistakes=MISTAKES, given=GIVEN):
+    """What an operator may get wrong; his questions are judged by their reader."""
 
+    @classmethod
+    def prepare(cls, judge: Judge) -> None:
+        (judge.folder / "wrong.jsonl").write_text('{"id": "a"}\n')
 
-def test_questions_are_judged_by_their_reader_and_good_inputs_are_not_complained_about(
-    said: dict[str, str],
-) -> None:
-    assert "wrong.jsonl, line 1" in said["wrong questions"]
-    assert "good" not in said and "off" not in said
+    def test_no_secret_is_said(self, said: dict[str, str]) -> None:
+        assert not [name for name, text in said.items() if "sk-secret" in text]

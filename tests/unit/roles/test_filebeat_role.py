@@ -9,7 +9,7 @@ import yaml
 
 from tests.unit.repository.project import ROOT
 from tests.unit.roles.playbook import render, run_tasks
-from tests.unit.roles.test_operator_mistakes import attempt
+from tests.unit.roles.refusals import Refusals
 from tools.elastic.shipper import cached_filebeat
 
 MAIN = "inventory/<yours>/group_vars/all/logging.yml"
@@ -215,22 +215,5 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the role says to each of them; one run of Ansible for all."""
-    folder, results = tmp_path_factory.mktemp("mistakes"), tmp_path_factory.mktemp("said")
-    tasks = [attempt(name, "filebeat", values, results) for name, values in GOOD.items()]
-    tasks += [attempt(name, "filebeat", values, results) for name, (values, _) in MISTAKES.items()]
-    run_tasks(folder, tasks)
-    return {path.name: " ".join(path.read_text().split()) for path in results.iterdir()}
-
-
-@pytest.mark.parametrize("name", GOOD)
-def test_good_values_are_not_complained_about(said: dict[str, str], name: str) -> None:
-    assert name not in said, said[name]
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_named_with_its_file_and_an_example(said: dict[str, str], name: str) -> None:
-    for word in [*MISTAKES[name][1], MAIN]:
-        assert word in said.get(name, "nothing was said"), json.dumps(said.get(name))
+class TestMistakes(Refusals, role="filebeat", file=MAIN, good=GOOD, mistakes=MISTAKES):
+    """What an operator may get wrong."""

@@ -13,8 +13,10 @@ import yaml
 
 from tests.unit.repository.project import ROOT
 from tests.unit.roles.playbook import render, run_tasks
+from tests.unit.roles.refusals import Refusals
 
 PASSWORD = "a-password-of-nobody"
+MAIN = "inventory/<yours>/group_vars/monitoring/main.yml"
 FINGERPRINT = "A" * 40
 GOOD: dict[str, Any] = {
     "grafana_enabled": True,
@@ -233,49 +235,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder, results = tmp_path_factory.mktemp("mistakes"), tmp_path_factory.mktemp("said")
-    cases = {
-        "good": {},
-        "published": PUBLISHED,
-        "off": {"grafana_enabled": False, "grafana_admin_password": ""},
-    }
-    tasks: list[dict[str, Any]] = [
-        {
-            "block": [
-                {
-                    "ansible.builtin.include_role": {
-                        "name": str(ROOT / "roles/grafana"),
-                        "tasks_from": "validate",
-                    },
-                    "vars": {**GOOD, **values},
-                }
-            ],
-            "rescue": [
-                {
-                    "ansible.builtin.copy": {
-                        "content": "{{ ansible_failed_result.msg }}",
-                        "dest": str(results / name),
-                        "mode": "0600",
-                    }
-                }
-            ],
-        }
-        for name, values in {**cases, **{name: values for name, (values, _) in MISTAKES.items()}}.items()
-    ]
-    run_tasks(folder, tasks)
-    return {path.name: " ".join(path.read_text().split()) for path in results.iterdir()}
+GOOD_VALUES: dict[str, dict[str, Any]] = {
+    "good": {},
+    "published": PUBLISHED,
+    "off": {"grafana_enabled": False, "grafana_admin_password": ""},
+}
 
 
-def test_good_values_are_not_complained_about(said: dict[str, str]) -> None:
-    assert not {"good", "published", "off"} & set(said), said
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_named_with_its_file_and_an_example(said: dict[str, str], name: str) -> None:
-    for word in (*MISTAKES[name][1], "inventory/<yours>/group_vars/monitoring/main.yml"):
-        assert word in said.get(name, "nothing was said"), said.get(name)
+class TestMistakes(Refusals, role="grafana", file=MAIN, good=GOOD_VALUES, mistakes=MISTAKES, given=GOOD):
+    """What an operator may get wrong."""
 
 
 @pytest.mark.parametrize("url", ["https://a.example.org/reports/", ""])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.unit.roles.playbook import run_tasks
-from tests.unit.roles.test_operator_mistakes import attempt
+from tests.unit.roles.refusals import Refusals
 
 MAIN = "inventory/<yours>/group_vars/assistant/main.yml"
 DENY_ALL = {"permission": "-", "users": ["ALL"], "origins": ["ALL"]}
@@ -55,25 +53,12 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the role says to each mistake; one run of Ansible for all of them."""
-    folder, results = tmp_path_factory.mktemp("mistakes"), tmp_path_factory.mktemp("said")
-    tasks = [attempt(name, "lockout", values, results) for name, values in GOOD.items()]
-    tasks += [attempt(name, "lockout", values, results) for name, (values, _) in MISTAKES.items()]
-    with pytest.MonkeyPatch.context() as patch:
-        # As sshd tells it to whoever logs in; Ansible's own connection is local here.
-        patch.setitem(os.environ, "SSH_CONNECTION", "192.0.2.7 4022 192.0.2.1 22")
-        run_tasks(folder, tasks)
-    return {path.name: " ".join(path.read_text().split()) for path in results.iterdir()}
+class TestMistakes(Refusals, role="lockout", file=MAIN, good=GOOD, mistakes=MISTAKES):
+    """Over an SSH connection, as sshd tells it to whoever logs in; Ansible's own is local here."""
 
-
-@pytest.mark.parametrize("name", GOOD)
-def test_good_values_are_not_complained_about(said: dict[str, str], name: str) -> None:
-    assert name not in said, said[name]
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_named_with_its_file_and_an_example(said: dict[str, str], name: str) -> None:
-    for word in [*MISTAKES[name][1], MAIN]:
-        assert word in said.get(name, "nothing was said"), json.dumps(said.get(name))
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def connection(cls) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SSH_CONNECTION", "192.0.2.7 4022 192.0.2.1 22")
+            yield

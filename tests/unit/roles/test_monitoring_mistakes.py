@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.unit.roles.playbook import run_tasks
-from tests.unit.roles.test_operator_mistakes import attempt
+from tests.unit.roles.refusals import Refusals
 
 MAIN = "inventory/<yours>/group_vars/monitoring/main.yml"
 UPSTREAM = {"node_exporter_source": "upstream"}
@@ -110,22 +106,5 @@ GOOD: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the roles say to each mistake; one run of Ansible for all of them."""
-    folder, results = tmp_path_factory.mktemp("mistakes"), tmp_path_factory.mktemp("said")
-    tasks = [attempt(name, role, values, results) for name, (role, values) in GOOD.items()]
-    tasks += [attempt(name, role, values, results) for name, (role, values, _) in MISTAKES.items()]
-    run_tasks(folder, tasks)
-    return {path.name: " ".join(path.read_text().split()) for path in results.iterdir()}
-
-
-@pytest.mark.parametrize("name", GOOD)
-def test_good_values_are_not_complained_about(said: dict[str, str], name: str) -> None:
-    assert name not in said, said[name]
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_named_with_its_file_and_an_example(said: dict[str, str], name: str) -> None:
-    for word in [*MISTAKES[name][2], MAIN]:
-        assert word in said.get(name, "nothing was said"), json.dumps(said.get(name))
+class TestMistakes(Refusals, file=MAIN, good=GOOD, mistakes=MISTAKES):
+    """The mistakes in all of these roles."""

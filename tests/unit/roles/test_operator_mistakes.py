@@ -2,17 +2,13 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.unit.app.model_files import write_model
-from tests.unit.repository.project import ROOT
-from tests.unit.roles.playbook import run_tasks
+from tests.unit.roles.refusals import Judge, Refusals
 
 # What an operator may get wrong, and the words that must lead him out of it: variable, file, example.
-GOOD = {
+GIVEN = {
     "model_source": "",
     "model_file": "model.gguf",
     "assistant_model_file": "model.gguf",
@@ -296,84 +292,59 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
 }
 
 
-def attempt(name: str, role: str, values: dict[str, Any], results: Path) -> dict[str, Any]:
-    """Judge ``values`` as the role does and write what it said to a file; empty where it was content."""
-    judged = {
-        "ansible.builtin.include_role": {"name": str(ROOT / "roles" / role), "tasks_from": "validate"},
-        "vars": {**GOOD, **values},
-    }
-    said = {"content": "{{ ansible_failed_result.msg }}", "dest": str(results / name), "mode": "0600"}
-    return {"block": [judged], "rescue": [{"ansible.builtin.copy": said}]}
+MODEL = {"model_source": "{FOLDER}/good.gguf"}
+PROMOTED = {"model_source": "", "model_directory": "{FOLDER}/promoted"}
+GOOD: dict[str, tuple[str, dict[str, Any]]] = {
+    **{role: (role, MODEL) for role in ("docker", "model", "assistant", "proxy", "rollout")},
+    "what was promoted": ("model", {**PROMOTED, "model_file": "new.gguf"}),
+    "what is new": ("model", {**PROMOTED, "model_file": "next.gguf"}),
+    "another model server needs no model file, and keys may be several": (
+        "assistant",
+        {
+            "assistant_backend_url": "https://models.example.org/v1",
+            "assistant_model_file": "",
+            # No channel needs keys either: these are of the right form, and two.
+            "assistant_database_encryption_key": f"plain\n{KEYS[0]}\n{KEYS[1]}\n",
+        },
+    ),
+    "plain feishu events": (
+        "assistant",
+        {**FEISHU, "assistant_feishu_encrypt_key": "", "assistant_feishu_plain_events": True},
+    ),
+    "feishu over a long connection": (
+        "assistant",
+        {
+            **FEISHU,
+            "assistant_feishu_mode": "long_connection",
+            "assistant_feishu_encrypt_key": "",
+            "assistant_feishu_verification_token": "",
+        },
+    ),
+    "feishu through a gateway": (
+        "assistant",
+        {
+            **FEISHU,
+            "assistant_feishu_signature_scheme": "hmac-sha256",
+            "assistant_feishu_max_age_seconds": 28800,
+        },
+    ),
+}
 
 
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the roles say to each mistake; one run of Ansible for all of them."""
-    folder, results = tmp_path_factory.mktemp("mistakes"), tmp_path_factory.mktemp("said")
-    (folder / "text.gguf").write_text("a text\n")
-    write_model(folder / "good.gguf")
-    (folder / "cut.gguf").write_bytes((folder / "good.gguf").read_bytes()[:-9])
-    write_model(folder / "bert.gguf", "bert")
-    promoted = folder / "promoted"
-    promoted.mkdir()
-    for name in ("older", "old", "new", "next"):
-        write_model(promoted / f"{name}.gguf")
-    (promoted / "current.gguf").symlink_to("new.gguf")
-    noted = {"current": "new.gguf", "over": "old.gguf", "earlier": ["older.gguf"], "at": 1795741200}
-    (promoted / ".promoted.json").write_text(json.dumps(noted))
-    good_model = {"model_source": f"{folder}/good.gguf"}
-    tasks = [
-        attempt(f"good {role}", role, good_model, results)
-        for role in ("docker", "model", "assistant", "proxy", "rollout")
-    ]
-    for name in ("new", "next"):
-        values = {"model_source": "", "model_directory": str(promoted), "model_file": f"{name}.gguf"}
-        tasks.append(attempt(f"good promoted {name}", "model", values, results))
-    server = {
-        "assistant_backend_url": "https://models.example.org/v1",
-        "assistant_model_file": "",
-        # No channel needs keys either: these are of the right form, and two.
-        "assistant_database_encryption_key": f"plain\n{KEYS[0]}\n{KEYS[1]}\n",
-    }
-    tasks.append(attempt("good model server", "assistant", server, results))
-    plain = {**FEISHU, "assistant_feishu_encrypt_key": "", "assistant_feishu_plain_events": True}
-    tasks.append(attempt("good plain events", "assistant", plain, results))
-    connected = {
-        **FEISHU,
-        "assistant_feishu_mode": "long_connection",
-        "assistant_feishu_encrypt_key": "",
-        "assistant_feishu_verification_token": "",
-    }
-    tasks.append(attempt("good long connection", "assistant", connected, results))
-    gateway = {"assistant_feishu_signature_scheme": "hmac-sha256", "assistant_feishu_max_age_seconds": 28800}
-    tasks.append(attempt("good gateway", "assistant", {**FEISHU, **gateway}, results))
-    for name, (role, values, _) in MISTAKES.items():
-        located = json.loads(json.dumps(values).replace("{FOLDER}", str(folder)))
-        tasks.append(attempt(name, role, located, results))
-    run_tasks(folder, tasks)
-    return {path.name: " ".join(path.read_text().split()) for path in results.iterdir()}
+class TestMistakes(Refusals, good=GOOD, mistakes=MISTAKES, given=GIVEN):
+    """The mistakes in all of these roles, with models of all kinds."""
 
-
-@pytest.mark.parametrize("role", ["docker", "model", "assistant", "proxy", "rollout"])
-def test_good_values_are_not_complained_about(said: dict[str, str], role: str) -> None:
-    assert f"good {role}" not in said
-
-
-@pytest.mark.parametrize("name", ["new", "next"])
-def test_what_was_promoted_and_what_is_new_may_be_named(said: dict[str, str], name: str) -> None:
-    assert f"good promoted {name}" not in said
-
-
-def test_another_model_server_needs_no_model_file_and_keys_may_be_several(said: dict[str, str]) -> None:
-    assert "good model server" not in said
-
-
-@pytest.mark.parametrize("name", ["good plain events", "good long connection", "good gateway"])
-def test_feishus_events_may_come_without_a_key_or_through_a_gateway(said: dict[str, str], name: str) -> None:
-    assert name not in said, said
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_named_with_its_file_and_an_example(said: dict[str, str], name: str) -> None:
-    for word in MISTAKES[name][2]:
-        assert word in said.get(name, "nothing was said"), said.get(name)
+    @classmethod
+    def prepare(cls, judge: Judge) -> None:
+        folder = judge.folder
+        (folder / "text.gguf").write_text("a text\n")
+        write_model(folder / "good.gguf")
+        (folder / "cut.gguf").write_bytes((folder / "good.gguf").read_bytes()[:-9])
+        write_model(folder / "bert.gguf", "bert")
+        promoted = folder / "promoted"
+        promoted.mkdir()
+        for name in ("older", "old", "new", "next"):
+            write_model(promoted / f"{name}.gguf")
+        (promoted / "current.gguf").symlink_to("new.gguf")
+        noted = {"current": "new.gguf", "over": "old.gguf", "earlier": ["older.gguf"], "at": 1795741200}
+        (promoted / ".promoted.json").write_text(json.dumps(noted))

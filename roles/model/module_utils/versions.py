@@ -1,0 +1,1 @@
+../../../app/rollout_agent/versions.py
