@@ -42,8 +42,9 @@ control_socket_disable = True
 # What a gthread worker's heartbeat watches is its main loop, not a request: an answer may take longer.
 timeout = 60
 graceful_timeout = 20
-# So long before, who still waits is told so; the background threads have the rest for their end.
-_FAREWELL_SECONDS = 5
+# So long before, who still waits is told so. gunicorn keeps their connections for two seconds more, and the
+# background threads have the rest for their end.
+_FAREWELL_SECONDS = 7
 keepalive = 5
 logconfig_dict = log_config(_settings.log_level, text=_settings.log_text)
 

@@ -53,7 +53,7 @@ def scene(make_assistant: Maker) -> Iterator[Scene]:
                 "ASSISTANT_PARALLEL": "4",
                 "ASSISTANT_ANSWER_CACHE_SECONDS": "600",
                 # The process' own time is longer; nobody here need wait for it.
-                "GUNICORN_CMD_ARGS": "--graceful-timeout=8",
+                "GUNICORN_CMD_ARGS": "--graceful-timeout=10",
             }
         )
         (made.directory / "secrets" / "backend_api_key").write_text(model.key + "\n")
