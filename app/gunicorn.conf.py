@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import signal
 import sys
 import threading
 import time
@@ -41,6 +42,9 @@ control_socket_disable = True
 # What a gthread worker's heartbeat watches is its main loop, not a request: an answer may take longer.
 timeout = 60
 graceful_timeout = 20
+# So long before, who still waits is told so. gunicorn keeps their connections for two seconds more, and the
+# background threads have the rest for their end.
+_FAREWELL_SECONDS = 7
 keepalive = 5
 logconfig_dict = log_config(_settings.log_level, text=_settings.log_text)
 
@@ -53,6 +57,22 @@ def post_worker_init(worker: Any) -> None:
         _loading[0] = 1
         threading.Thread(target=_note_loaded, args=(worker, model_loaded), name="loaded", daemon=True).start()
     start_background()
+    _heed_the_stop(worker)
+
+
+def _heed_the_stop(worker: Any) -> None:
+    """Tell the application that the worker is to end: gunicorn has no hook for it."""
+    from assistant.wsgi import close_in
+
+    gunicorns: Any = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: Any) -> None:
+        close_in(max(0, worker.cfg.graceful_timeout - _FAREWELL_SECONDS))
+        gunicorns(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+    # As gunicorn has it: the signal cuts no request's system call off.
+    signal.siginterrupt(signal.SIGTERM, False)
 
 
 def _note_loaded(worker: Any, loaded: Callable[[], bool]) -> None:

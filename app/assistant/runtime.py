@@ -20,6 +20,7 @@ from assistant.channels.feishu.gate import Gate
 from assistant.channels.telegram.channel import TelegramChannel, TelegramPolling
 from assistant.channels.telegram.client import TelegramClient
 from assistant.channels.web_chat.routes import blueprint as web_chat_blueprint
+from assistant.closing import Closing
 from assistant.commands import Commands
 from assistant.gauges import Gauges, Sources
 from assistant.housekeeper import Housekeeper
@@ -78,7 +79,7 @@ class Runtime:
         self.rollout = Room(settings, self.database, options)
         # Whom a candidate leaves without an answer comes to the model beside the others.
         self.backend = make_backend(settings, limit=thinking + self.rollout.threads, record=self.loads)
-        self.progress, self.live = Progress(), Live()
+        self.progress, self.live, self.closing = Progress(), Live(), Closing()
         self.answers = make_answers(settings, options, self.backend, self.inbox.is_kept)
         self.ratings, people = Ratings(self.database), People(self.database)
         self.channels = self._channels()
@@ -227,6 +228,7 @@ class Runtime:
                     self.live,
                     access_code=self.settings.web_chat_code,
                     streams=self.settings.web_chat_streams,
+                    closing=self.closing,
                 )
             )
         if self.settings.api_enabled:
@@ -244,9 +246,11 @@ class Runtime:
                         self.metrics,
                         followers=self.settings.api_followers,
                         deadline_seconds=float(self.settings.request_deadline_seconds),
+                        closing=self.closing,
                         arm=self.rollout.arms.of_call,
                     ),
                     answered=self._answered_call,
+                    closing=self.closing,
                 )
             )
         return make_app(blueprints, self.metrics, self.settings.max_body_bytes, self.settings.proxy_networks)

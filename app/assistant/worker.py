@@ -271,7 +271,12 @@ class Worker:
         except InLine:
             self._inbox.give_back(claim, IN_LINE_SECONDS)
         except Stopping:
-            self._inbox.give_back(claim)
+            if watch is not None and watch.gone:
+                # Its caller was sent away before the process ends: nobody needs it after the restart.
+                nothing = Completion("", 0, 0, "cancelled")
+                self._finish(claim, Spoken(nothing, choice.arm, 0.0), language)
+            else:
+                self._inbox.give_back(claim)
         except QueueFull as full:
             self._inbox.give_back(claim, full.retry_after)
         except RequestError:

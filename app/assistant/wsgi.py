@@ -58,6 +58,12 @@ def model_loaded() -> bool:
     return _runtime is not None and _runtime.backend.ready
 
 
+def close_in(seconds: float) -> None:
+    """Let nobody wait for an answer any longer in ``seconds``; harmless in a signal's handler."""
+    if _runtime is not None:
+        _runtime.closing.begin(seconds)
+
+
 def stop_background() -> None:
     """Stop them; harmless when they do not run."""
     global _runtime

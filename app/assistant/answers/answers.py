@@ -132,6 +132,8 @@ class Answers:
     def known(self, asked: Asked, number: int = 0) -> Known | None:
         """Return the answer to ``asked`` for the message ``number`` (0: an API call), if there is one."""
         if asked.pinned and (pin := self.pinned.find(asked.question)) is not None:
+            if not number:
+                self.pinned.count(pin)
             return Known(pin.answer(asked.language), "pinned")
         if not asked.read:
             return None

@@ -1,16 +1,22 @@
 """API calls that are answered without the inbox: with what is known, or with what another call gets."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from assistant.answers.answers import Answers
+from assistant.answers.flights import Flight
 from assistant.channels.api import PLATFORM
 from assistant.channels.api.known import Begun
+from assistant.closing import Closing
 from assistant.metrics import Metrics, labels
 from assistant.metrics.arrivals import acknowledged, committed
 from assistant.metrics.labels import STABLE
+
+# How often a call that waits for another's answer looks whether it may wait any longer.
+LOOK_SECONDS = 0.5
 
 
 class Calls:
@@ -23,13 +29,15 @@ class Calls:
         *,
         followers: int,
         deadline_seconds: float,
+        closing: Closing,
         arm: Callable[[Mapping[str, Any]], str] = lambda payload: STABLE,
     ) -> None:
         """Use ``answers``; at most ``followers`` calls wait for what others have answered.
 
+        None of them waits longer than ``deadline_seconds``, or once ``closing`` is due.
         ``arm`` says which model a call with this payload is for: what a candidate says is not in ``answers``.
         """
-        self._arm = arm
+        self._arm, self._closing = arm, closing
         self._answers, self._metrics, self._seconds = answers, metrics, deadline_seconds
         self._room = threading.BoundedSemaphore(followers)
 
@@ -55,7 +63,7 @@ class Calls:
             # What follows is the wait for an answer, as it would be at the model.
             acknowledged()
             try:
-                in_time = flight.landed.wait(self._seconds)
+                in_time = self._wait_for(flight)
             finally:
                 self._room.release()
             if not in_time:
@@ -71,6 +79,13 @@ class Calls:
         finally:
             # Harmless after the worker has done it.
             self._answers.land(asked, number)
+
+    def _wait_for(self, flight: Flight) -> bool:
+        deadline = time.monotonic() + self._seconds
+        while not self._closing.due and (left := deadline - time.monotonic()) > 0:
+            if flight.landed.wait(min(LOOK_SECONDS, left)):
+                return True
+        return False
 
     def _count(self) -> None:
         committed(new=True)

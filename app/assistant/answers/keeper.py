@@ -41,6 +41,7 @@ class AnswerKeeper(Background):
         if self._answers.cache.on:
             self._drop_bad()
         self._store.add_hits(self._answers.cache.take_hits())
+        self._store.add_pinned_hits(self._answers.pinned.take_hits())
         return False
 
     def _drop_bad(self) -> None:

@@ -8,6 +8,8 @@ role does so before it changes anything.
 
 import json
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,12 +45,14 @@ class Pin:
 
 
 class Pinned:
-    """Pins, found by their question."""
+    """Pins, found by their question; safe on all threads."""
 
     def __init__(self, from_file: Iterable[Pin] = ()) -> None:
         """Begin with those of the file."""
         self._from_file = {normalised(pin.question): pin for pin in from_file}
         self._pins = self._from_file
+        self._hits: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
     def replace(self, made: Iterable[Pin]) -> None:
         """Take ``made`` in place of all pins that were made by command; they go before the file's."""
@@ -62,6 +66,17 @@ class Pinned:
     def find(self, question: str) -> Pin | None:
         """Return the pin for ``question``, which is ``normalised`` already."""
         return self._pins.get(question)
+
+    def count(self, pin: Pin) -> None:
+        """Note that the answer of ``pin`` was given to a call that leaves no message."""
+        with self._lock:
+            self._hits[pin.question] += 1
+
+    def take_hits(self) -> dict[str, int]:
+        """Return how often each question's answer was given so, since last asked."""
+        with self._lock:
+            hits, self._hits = self._hits, Counter()
+        return dict(hits)
 
 
 def read_pins(path: Path) -> list[Pin]:

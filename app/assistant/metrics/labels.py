@@ -41,6 +41,7 @@ TABLES = (
     "inbox",
     "messages",
     "outbox",
+    "pinned_hits",
     "ratings",
     "rollout_answers",
 )

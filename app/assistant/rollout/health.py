@@ -32,6 +32,7 @@ class Probe:
         # On the containers' own network: no proxy from the environment.
         self._http = httpx.Client(base_url=root, timeout=SECONDS, trust_env=False, transport=transport)
         self._clock, self._begun = clock, clock()
+        self._since = self._begun
         self._ready_at: float | None = None
         self._metrics_at: float | None = None
         self._figures: Mapping[str, float] = {}
@@ -42,6 +43,10 @@ class Probe:
     def ready(self) -> bool:
         """Whether it has said once that it is ready."""
         return self._ready_at is not None
+
+    def take_over(self) -> None:
+        """Begin to look where another process did so till now: what was not seen meanwhile is no absence."""
+        self._since = self._clock()
 
     def look(self) -> None:
         """Look once; takes a few seconds where it does not answer."""
@@ -63,12 +68,10 @@ class Probe:
         That is so in a process of the stable model that has just begun: after a reboot both begin together.
         """
         now = self._clock()
-        grace = 0.0 if self._ready_at is not None else rules.load_seconds
-        away = now - (self._begun if self._ready_at is None else self._ready_at)
-        age = now - (self._begun if self._metrics_at is None else self._metrics_at)
+        loading = self._ready_at is None and now - self._begun < rules.load_seconds
         return Health(
-            away_seconds=away if away >= grace else 0.0,
-            metrics_age_seconds=age if age >= grace else 0.0,
+            away_seconds=0.0 if loading else now - max(self._since, self._ready_at or 0.0),
+            metrics_age_seconds=0.0 if loading else now - max(self._since, self._metrics_at or 0.0),
             memory_bytes=self._figures.get(MEMORY),
             memory_limit_bytes=self._figures.get(LIMIT),
             restarted=self._restarted,

@@ -251,31 +251,30 @@ def _too_few(evidence: Evidence, rules: Rules) -> Reason | None:
 
 def _worse_success(evidence: Evidence, rules: Rules) -> Reason | None:
     mine, base = evidence.candidate, evidence.stable
-    low = lowest_difference(mine.read, mine.answers, base.read, base.answers, rules.confidence)
-    if low >= -rules.success_margin:
-        return None
-    return _not_proven(
-        "success", "good answers", "有效回答率", mine.read, mine.answers, base.read, base.answers, low
-    )
+    counts = (mine.read, mine.answers, base.read, base.answers)
+    return _not_proven("success", "good answers", "有效回答率", counts, rules.success_margin, rules)
 
 
 def _worse_ratings(evidence: Evidence, rules: Rules) -> Reason | None:
     mine, base = evidence.candidate, evidence.stable
     counts = (mine.good_ratings, mine.ratings, base.good_ratings, base.ratings)
-    low = lowest_difference(*counts, rules.confidence)
-    if low >= -rules.ratings_margin:
+    # Where none are asked for, those that are there may still say clearly that it is worse.
+    if not rules.minimum_ratings and lowest_difference(*counts[2:], *counts[:2]) <= 0.0:
         return None
-    if not rules.minimum_ratings:
-        # None are asked for; those that are there may still say clearly that it is worse.
-        high = -lowest_difference(*counts[2:], *counts[:2])
-        if high >= 0.0:
-            return None
-    return _not_proven("ratings", "good ratings", "好评率", *counts, low)
+    return _not_proven("ratings", "good ratings", "好评率", counts, rules.ratings_margin, rules)
 
 
 def _not_proven(
-    code: str, english: str, chinese: str, good: int, count: int, base_good: int, base_count: int, low: float
-) -> Reason:
+    code: str, english: str, chinese: str, counts: tuple[int, int, int, int], margin: float, rules: Rules
+) -> Reason | None:
+    """Return that a share may be lower than stable's by more than ``margin``; None where it is proven not to.
+
+    ``counts`` are the candidate's good ones, of how many, and the same of stable.
+    """
+    low = lowest_difference(*counts, rules.confidence)
+    if low >= -margin:
+        return None
+    good, count, base_good, base_count = counts
     return Reason(
         code,
         f"not proven to be as good: {english} {good} of {count}, stable's {base_good} of {base_count}; the "

@@ -82,6 +82,7 @@ class Keeper(Background):
         self._probe: Probe | None = None
         self._probed = 0
         self._held_until = self._renew_at = self._next_tick = 0.0
+        self._held_elsewhere = False
         self._tries = 0
         self._complained = False
         self._told: tuple[int, str, str] | None = None
@@ -142,8 +143,12 @@ class Keeper(Background):
     def _holds(self, newest: Rollout) -> bool:
         now = self._clock()
         if now >= self._renew_at:
-            if self._rollouts.hold(newest.number, self._name, LEASE_SECONDS):
+            held = self._rollouts.hold(newest.number, self._name, LEASE_SECONDS)
+            if held:
                 self._held_until = now + LEASE_SECONDS
+                if self._held_elsewhere and self._probe is not None:
+                    self._probe.take_over()
+            self._held_elsewhere = not held
             self._renew_at = now + RENEW_SECONDS
         return now < self._held_until
 

@@ -1,7 +1,8 @@
 """Which questions people ask most, counted from the messages that are kept.
 
-Nothing is stored for it: what ``forget`` or the retention deletes is not counted any more, and where messages
-are encrypted only a service with the key can count. A question is shown only if several people have asked it.
+Nothing that people wrote is stored for it: what ``forget`` or the retention deletes is not counted any more,
+and where messages are encrypted only a service with the key can count. A question is shown only if several
+people have asked it. API calls that get a pinned answer leave no message; their number is kept by day.
 """
 
 from collections.abc import Callable
@@ -11,10 +12,11 @@ from sqlalchemy import and_, func, select
 
 from assistant.messages import API, Kind
 from assistant.store.database import Database
-from assistant.store.models import REPLY, CachedHits, InboxRow, OutboxRow, RatingRow
+from assistant.store.models import REPLY, CachedHits, InboxRow, OutboxRow, PinnedHits, RatingRow
 from assistant.store.outbox import CACHED
 
 BATCH = 500
+DAY = 86400.0
 
 
 @dataclass
@@ -85,4 +87,10 @@ def frequent(database: Database, seconds: float, same: Callable[[str], str]) -> 
                 one.askers.add(API if platform == API else f"{platform}:{sender or conversation}")
             if len(rows) < BATCH:
                 break
+        pinned = select(PinnedHits.question, func.sum(PinnedHits.hits)).where(PinnedHits.day >= since // DAY)
+        for question, hits in session.execute(pinned.group_by(PinnedHits.question)):
+            one = found.setdefault(same(question), Frequent(question))
+            one.asked += int(hits)
+            one.without_model += int(hits)
+            one.askers.add(API)
     return sorted(found.values(), key=lambda one: (-one.asked, one.text))

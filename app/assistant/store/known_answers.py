@@ -4,17 +4,28 @@ The cache itself is in memory alone. An operator's command reaches the services 
 counters, which each service looks at now and then.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from assistant.store.database import Database
 from assistant.store.keyring import UnreadableError
-from assistant.store.models import FORGOTTEN, CachedHits, Cursor, InboxRow, PinnedAnswer, RatingRow
+from assistant.store.models import (
+    FORGOTTEN,
+    CachedHits,
+    Cursor,
+    InboxRow,
+    PinnedAnswer,
+    PinnedHits,
+    RatingRow,
+)
 
 # Counters: how often the cache was cleared, and how often the pins were changed.
 CLEARED, CHANGED = "answer_cache_cleared", "pinned_answers_changed"
+DAY = 86400.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,20 @@ class KnownAnswers:
                 more = update(CachedHits).where(CachedHits.inbox_id == number)
                 if not self._database.met_a_row(session, more.values(hits=CachedHits.hits + hits[number])):
                     session.add(CachedHits(inbox_id=number, hits=hits[number]))
+
+    def add_pinned_hits(self, hits: Mapping[str, int]) -> None:
+        """Add to how often the pinned answers to these questions were given to API calls today."""
+        if not hits:
+            return
+        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
+        with self._database.write() as session:
+            day = int(self._database.now(session) // DAY)
+            # All processes in the same order: nobody waits for one that waits for him.
+            for question, count in sorted(hits.items()):
+                key = hashlib.sha256(question.encode()).hexdigest()
+                row = insert(PinnedHits).values(day=day, key=key, question=question, hits=count)
+                more = {"hits": PinnedHits.hits + count}
+                session.execute(row.on_conflict_do_update(index_elements=["day", "key"], set_=more))
 
     def _count(self, name: str) -> None:
         with self._database.write() as session:

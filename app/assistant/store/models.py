@@ -197,6 +197,19 @@ class PinnedAnswer(Base):
     created_at: Mapped[float] = mapped_column(Float)
 
 
+class PinnedHits(Base):
+    """How often a pinned answer was given to API calls on a day; the words are the operator's own."""
+
+    __tablename__ = "pinned_hits"
+
+    # Days since 1970-01-01 UTC.
+    day: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    # The question's SHA-256: a long one has no room in PostgreSQL's index.
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    question: Mapped[str] = mapped_column(Text)
+    hits: Mapped[int] = mapped_column(BigInteger)
+
+
 class ModelLoad(Base):
     """An attempt to load a model: loading, success or failure; see ``model_loads``."""
 

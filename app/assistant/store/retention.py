@@ -30,6 +30,7 @@ from assistant.store.models import (
     HistoryRow,
     InboxRow,
     OutboxRow,
+    PinnedHits,
     RatingRow,
     RolloutAnswer,
 )
@@ -132,7 +133,7 @@ class Retention:
             ).scalars().all()  # fmt: skip
         if not ids:
             self._looked_at = self._conversations_looked_at = 0
-            return Batch({}, last=True)
+            return Batch(self._old_counts(now), last=True)
         with self._database.write() as session:
             # On PostgreSQL a message that is being accepted holds its conversation, which is passed over;
             # with the lock no other can come, and the second statement sees those that came before.
@@ -145,6 +146,14 @@ class Retention:
             rows = {"conversations": _count(session, gone)}
         self._conversations_looked_at = ids[-1]
         return Batch(rows, last=False)
+
+    def _old_counts(self, now: float) -> dict[str, int]:
+        """Delete the counts of whole days that are too old; there are few."""
+        if self._keep is None:
+            return {}
+        with self._database.write() as session:
+            old = delete(PinnedHits).where(PinnedHits.day < (now - self._keep) // DAY)
+            return {"pinned_hits": _count(session, old)}
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ REASONS = {
     413: "The body is larger than ASSISTANT_MAX_BODY_BYTES.",
     415: "The body is not declared as application/json.",
     429: "Too much at once; Retry-After says when to try again.",
-    503: "It is not ready, or the model could not answer.",
+    503: "It is not ready or is being stopped, or the model could not answer.",
     504: "The model did not answer in time.",
 }
 TEXT, NUMBER, YES_OR_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select
 
 from assistant.answers.answers import Answers, Asked, Basis
 from assistant.answers.cache import AnswerCache
@@ -11,7 +12,7 @@ from assistant.inference.backend import Completion, Options
 from assistant.messages import Incoming
 from assistant.store import Database, Inbox, migrate
 from assistant.store.known_answers import KnownAnswers
-from assistant.store.models import CachedHits
+from assistant.store.models import CachedHits, PinnedHits
 from assistant.store.ratings import Ratings
 
 
@@ -133,9 +134,11 @@ def test_clearing_pinning_and_counting_reach_all(house: House) -> None:
         process.keeper.step()
         assert process.known("When?") is None
         assert process.known("Where?") == "Here."
+        process.keeper.step()
     with house.database.read() as session:
         hits = session.get(CachedHits, number)
         assert hits is not None and hits.hits == 2
+        assert session.execute(select(PinnedHits.question, PinnedHits.hits)).all() == [("Where?", 2)]
     assert operator.unpin([pin]) == [pin]
     house.two.keeper.step()
     assert house.two.known("Where?") is None

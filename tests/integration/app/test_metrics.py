@@ -12,6 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from assistant.answers.question import normalised
 from assistant.store.model_loads import DIED, LEASE_SECONDS
 from tests.emulators.feishu_client import PATH as FEISHU_PATH
 from tests.emulators.feishu_client import FeishuUser, sealed
@@ -207,6 +208,64 @@ def test_a_known_answer_is_counted_as_one(remote: tuple[Assistant, ModelServer])
     grown(assistant, before, "assistant_cached_answer_seconds_count", channel="web")
     grown(assistant, before, "assistant_messages_total", channel="web", outcome="cached", arm="stable")
     grown(assistant, before, "assistant_messages_total", channel="web", outcome="answered", arm="stable")
+
+
+def test_a_pinned_answer_is_counted_alike_in_a_chat_and_for_an_api_call(
+    remote: tuple[Assistant, ModelServer],
+) -> None:
+    assistant, model = remote
+
+    def cache(*words: str) -> str:
+        command = [sys.executable, "-m", "assistant", "cache", *words]
+        done = subprocess.run(
+            command, cwd=APP, env=assistant.environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    cache("pin", "--question", "Is it pinned?", "--answer", "Yes.")
+    body = {"messages": [{"role": "user", "content": "is it PINNED ?"}]}
+
+    def call(**more: object) -> str:
+        response = assistant.post("/v1/chat/completions", json={**body, **more}, headers=API)
+        assert response.status_code == 200
+        return response.headers["X-Cache"]
+
+    until("the pin is seen", lambda: call() == "pinned")
+    until("the calls before it have ended", lambda: Scrape(assistant)("assistant_inbox_waiting") == 0)
+    asked = len(model.asked)
+    for channel, times in (("web", 1), ("api", 2)):
+        before = Scrape(assistant)
+        if channel == "web":
+            assert ask_web(assistant, "Is it pinned?") == 202
+        else:
+            assert [call(), call(stream=True)] == ["pinned", "pinned"]
+        grown(
+            assistant,
+            before,
+            "assistant_messages_total",
+            times,
+            channel=channel,
+            outcome="cached",
+            arm="stable",
+        )
+        grown(assistant, before, "assistant_requests_total", times, channel=channel, outcome="accepted")
+        grown(assistant, before, "assistant_answer_cache_total", times, result="hit")
+        grown(assistant, before, "assistant_cached_answer_seconds_count", times, channel=channel)
+        grown(assistant, before, "assistant_answer_seconds_count", times, channel=channel, arm="stable")
+        assert Scrape(assistant)("assistant_answer_cache_total", result="miss") == before(
+            "assistant_answer_cache_total", result="miss"
+        )
+    assert len(model.asked) == asked
+    until(
+        "all of them are among the frequent questions",
+        lambda: _frequent(cache("top", "--json", "--askers", "1"), "Is it pinned?") == (asked + 4, 4),
+    )
+
+
+def _frequent(top: str, question: str) -> tuple[int, int]:
+    """How often a question was asked, and how often without the model."""
+    (row,) = [r for r in json.loads(top)["questions"] if normalised(r["question"]) == normalised(question)]
+    return row["asked"], row["without_model"]
 
 
 def test_failures_of_a_model_elsewhere(remote: tuple[Assistant, ModelServer]) -> None:

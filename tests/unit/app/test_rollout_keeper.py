@@ -244,7 +244,7 @@ def test_bad_answers_roll_back_at_the_next_tick(house: House) -> None:
 
 
 def test_it_extends_hour_by_hour_says_each_reason_once_and_promotes_when_proven(house: House) -> None:
-    running(house, hours=0.1, extend_hours=0.1, minimum_ratings=0, minimum_answers=5, success_margin=0.5)
+    running(house, hours=0.1, extend_hours=0.1, minimum_ratings=0, minimum_answers=5, success_margin=0.6)
     house.have_answered(6, STABLE)
     house.pass_time(0.1 * HOUR + 90, every=60)
     assert house.state == ("running", "few_answers")
@@ -293,6 +293,30 @@ def test_one_of_two_processes_keeps_and_both_follow(
     # The keeper is gone: after its lease the other one goes on with the clock.
     other.pass_time(50)
     assert house.newest.elapsed == pytest.approx(100, abs=11)
+
+
+def test_who_takes_over_judges_by_what_it_has_seen_itself(
+    house: House, store: Store, process: Process, model: Model, tmp_path: Path
+) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = House(store, process, model, folder)
+    running(house, load_seconds=60)
+    # Twice: the second to take over has looked at the candidate before, long ago.
+    for keeps, follows in ((house, other), (other, house)):
+        for _ in range(40):
+            store.clock.now += 5
+            keeps.keeper.step()
+            follows.keeper.step()
+        # The first that it sees of the candidate is a moment's absence.
+        process.up = False
+        follows.pass_time(20)
+        process.up = True
+        follows.pass_time(60)
+        assert house.state == ("running", "loaded")
+    process.up = False
+    house.pass_time(50)
+    assert house.state == ("rolled_back", "unreachable")
 
 
 def test_a_token_that_cannot_be_read_leaves_all_to_stable(

@@ -218,6 +218,20 @@ def test_stopping_gives_the_message_back(store: Store) -> None:
     assert store.inbox.claim() is not None
 
 
+@pytest.mark.parametrize(("waits", "expected"), [(True, ("pending", 0)), (False, ("done", 1))])
+def test_stopping_ends_a_call_whose_caller_is_gone(
+    store: Store, waits: bool, expected: tuple[str, int]
+) -> None:
+    progress, messages = Progress(), [{"role": "user", "content": "q"}]
+    store.inbox.accept(Incoming("api", "call", "call", "q", payload={"messages": messages}))
+    with progress.watching("call"):
+        if waits:
+            step(worker(store, Backend(Stopping()), progress))
+    if not waits:
+        step(worker(store, Backend(Stopping()), progress))
+    assert inbox(store) == [expected]
+
+
 def test_empty_answer_becomes_a_sentence_and_is_not_remembered(store: Store) -> None:
     backend = Backend("", "x")
     subject = worker(store, backend)

@@ -14,6 +14,7 @@ from assistant.channels.api import PLATFORM, shapes
 from assistant.channels.api.known import Begun, Recall, wish
 from assistant.channels.api.requests import InvalidRequestError, read_request
 from assistant.channels.base import Intake
+from assistant.closing import Closing
 from assistant.messages import Incoming
 from assistant.metrics.arrivals import acknowledged
 from assistant.progress import Progress, Watch
@@ -28,14 +29,27 @@ LOOK_SECONDS = 0.5
 # nginx passes an event stream on piece by piece only if it is told so (nginx.org, ngx_http_proxy_module).
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 TIMEOUT = ("the model did not answer in time", "server_error", None, "timeout")
+CLOSING = ("the service is being stopped; try again", "server_error", None, "stopping")
 FULL = ("too many requests are waiting; try again later", "rate_limit_error")
 FAILED = ("the model could not answer this request", "server_error")
+
+
+class _NoAnswer(Exception):
+    """There is none: the HTTP ``status``, and the ``error`` for the caller."""
+
+    def __init__(self, status: int, message: str, kind: str, *more: str | None) -> None:
+        super().__init__(message)
+        self.status, self.error = status, shapes.error(message, kind, *more)
 
 
 def _error(
     status: int, message: str, kind: str, parameter: str | None = None, code: str | None = None
 ) -> Response:
-    response = jsonify(shapes.error(message, kind, parameter, code))
+    return _response(status, shapes.error(message, kind, parameter, code))
+
+
+def _response(status: int, error: dict[str, Any]) -> Response:
+    response = jsonify(error)
     response.status_code = status
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
@@ -55,6 +69,7 @@ def blueprint(
     limit: int,
     recall: Recall,
     answered: Callable[[Reply, float], None],
+    closing: Closing,
 ) -> Blueprint:
     """Return the blueprint.
 
@@ -68,6 +83,7 @@ def blueprint(
         limit: how many calls may wait at once; more get 429.
         recall: knows answers that need neither inbox nor model.
         answered: is told of each answer that was handed over, and after how many seconds.
+        closing: when nobody may wait any longer.
     """
     routes = Blueprint("api", __name__, url_prefix="/v1")
     slots = threading.BoundedSemaphore(limit)
@@ -109,6 +125,8 @@ def blueprint(
                 reply = _known(begun)
                 answered(reply, time.monotonic() - came)
                 return _known_response(form, reply, begun, stream=wanted.stream)
+            if closing.due:
+                return _error(503, *CLOSING)
             if begun.state == "late":
                 return _error(504, *TIMEOUT)
             if begun.state == "busy" or not slots.acquire(blocking=False):
@@ -137,18 +155,26 @@ def blueprint(
     def _follow(
         inbox_id: int | None, watch: Watch, environ: Mapping[str, Any], came: float
     ) -> Iterator[str | Reply]:
-        """Yield the pieces of the answer and at last the reply; without a reply, it did not come in time."""
+        """Yield the pieces of the answer and at last the reply.
+
+        Raises:
+            _NoAnswer: there is no reply, or none that answers.
+        """
         deadline = time.monotonic() + deadline_seconds
         while inbox_id is not None and time.monotonic() < deadline:
+            if closing.due:
+                raise _NoAnswer(503, *CLOSING)
             if piece := watch.next(LOOK_SECONDS):
                 yield piece
             elif (reply := fetch(inbox_id)) is not None:
-                if not reply.failed:
-                    answered(reply, time.monotonic() - came)
+                if reply.failed:
+                    raise _NoAnswer(503, *FAILED)
+                answered(reply, time.monotonic() - came)
                 yield reply
                 return
             elif is_closed(environ):
-                return
+                break
+        raise _NoAnswer(504, *TIMEOUT)
 
     return routes
 
@@ -170,26 +196,25 @@ def _known_response(form: shapes.Shapes, reply: Reply, begun: Begun, *, stream: 
 
 
 def _whole(form: shapes.Shapes, items: Iterator[str | Reply]) -> Response:
-    for item in items:
-        if isinstance(item, Reply):
-            return _error(503, *FAILED) if item.failed else jsonify(form.whole(item))
-    return _error(504, *TIMEOUT)
+    try:
+        reply = next(item for item in items if isinstance(item, Reply))
+    except _NoAnswer as reason:
+        return _response(reason.status, reason.error)
+    return jsonify(form.whole(reply))
 
 
 def _stream(form: shapes.Shapes, items: Iterator[str | Reply]) -> Iterator[str]:
     yield form.beginning()
     shown = 0
-    for item in items:
-        if isinstance(item, str):
-            shown += len(item)
-            yield form.piece(item)
-        elif item.failed:
-            yield shapes.event(shapes.error(*FAILED))
-            return
-        else:
-            # All of it, when another process made the answer.
-            if rest := item.text[shown:]:
-                yield form.piece(rest)
-            yield form.end(item)
-            return
-    yield shapes.event(shapes.error(*TIMEOUT))
+    try:
+        for item in items:
+            if isinstance(item, str):
+                shown += len(item)
+                yield form.piece(item)
+            else:
+                # All of it, when another process made the answer.
+                if rest := item.text[shown:]:
+                    yield form.piece(rest)
+                yield form.end(item)
+    except _NoAnswer as reason:
+        yield shapes.event(reason.error)

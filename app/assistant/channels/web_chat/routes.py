@@ -12,6 +12,7 @@ from assistant.channels.base import Intake, Rating
 from assistant.channels.web_chat import PLATFORM
 from assistant.channels.web_chat.access import ACCESS_COOKIE, ACCESS_SECONDS, Gate
 from assistant.channels.web_chat.streams import Streams
+from assistant.closing import Closing
 from assistant.live import Live
 from assistant.messages import Incoming
 from assistant.store.outbox import Outbox
@@ -79,7 +80,13 @@ def _message_id(value: object) -> str:
 
 
 def blueprint(
-    intake: Intake, outbox: Outbox, live: Live, *, access_code: str = "", streams: int = 0
+    intake: Intake,
+    outbox: Outbox,
+    live: Live,
+    *,
+    access_code: str = "",
+    streams: int = 0,
+    closing: Closing | None = None,
 ) -> Blueprint:
     """Return the blueprint.
 
@@ -89,10 +96,11 @@ def blueprint(
         live: what unfinished answers say so far.
         access_code: what people must know; empty lets everybody in.
         streams: how many pages at once are shown an answer while it is made.
+        closing: when none may be shown one any longer.
     """
     routes = Blueprint("web_chat", __name__)
     gate = Gate(access_code)
-    followed = Streams(live, streams)
+    followed = Streams(live, streams, closing)
 
     @routes.before_request
     def guard() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response
 
+from assistant.closing import Closing
 from assistant.live import Live, LiveAnswer
 from assistant.store.outbox import Standing
 from assistant.web.connection import is_closed
@@ -34,9 +35,9 @@ class Streams:
     stream that closes without ``end`` may be opened again.
     """
 
-    def __init__(self, live: Live, limit: int) -> None:
-        """Take pieces out of ``live``, for at most ``limit`` pages at once."""
-        self._live, self._limit = live, limit
+    def __init__(self, live: Live, limit: int, closing: Closing | None = None) -> None:
+        """Take pieces out of ``live``, for at most ``limit`` pages at once, until ``closing`` is due."""
+        self._live, self._limit, self._closing = live, limit, closing or Closing()
         self._open: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -86,7 +87,7 @@ class Streams:
                 if not answer.snapshot().ended:
                     return
                 yield {"again": True}
-            if time.monotonic() > begun + WAITING_SECONDS or is_closed(environ):
+            if time.monotonic() > begun + WAITING_SECONDS or self._ends(environ):
                 break
         if standing is not None and standing.reply is not None:
             yield {"end": finished(standing)}
@@ -102,13 +103,16 @@ class Streams:
         self, answer: LiveAnswer, deadline: float, environ: Mapping[str, Any]
     ) -> Iterator[dict[str, Any]]:
         known = 0
-        while time.monotonic() < deadline and not is_closed(environ):
+        while time.monotonic() < deadline and not self._ends(environ):
             snapshot = answer.wait(known, LOOK_SECONDS)
             if len(snapshot.text) > known:
                 yield {"text": snapshot.text[known:]}
                 known = len(snapshot.text)
             elif snapshot.ended:
                 return
+
+    def _ends(self, environ: Mapping[str, Any]) -> bool:
+        return self._closing.due or is_closed(environ)
 
 
 def finished(standing: Standing) -> dict[str, Any]:
