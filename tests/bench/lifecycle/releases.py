@@ -25,9 +25,9 @@ BEFORE_SECONDS, AFTER_SECONDS = 6.0, 4.0
 ROLLBACK_SECONDS = 240.0
 CONVERSATIONS = 10_000
 SHARE = 0.1
-# A day in a minute, and a week in two and a half; all that is judged is as it is by default. So many people
-# that both arms have the 200 answers within it.
-HURRY = {"hours": 0.018, "extend_hours": 0.003, "max_hours": 0.042, "tick_seconds": 1, "judge_seconds": 1}
+# A day in a minute, and a week in three; all that is judged is as it is by default. So many people that both
+# arms have the 330 answers that prove the success within it (docs/rollout.md).
+HURRY = {"hours": 0.018, "extend_hours": 0.003, "max_hours": 0.05, "tick_seconds": 1, "judge_seconds": 1}
 HURRY_SHARE, HURRY_PER_SECOND = 0.5, 3.0
 HURRY_SECONDS = 300.0
 
