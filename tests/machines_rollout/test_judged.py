@@ -27,7 +27,6 @@ COMPRESSED = {
         "judge_seconds": 5,
         "tick_seconds": 2,
         "success_margin": 0.3,
-        "ratings_margin": 0.3,
         "latency_factor": 5,
         "latency_seconds": 5,
         "slow_factor": 20,

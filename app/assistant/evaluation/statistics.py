@@ -3,26 +3,25 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-# 97.5 % of a normal distribution lie below it: both ends of a 95 % interval.
-Z = 1.959963984540054
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its 95 % confidence interval."""
+    """A value with its confidence interval."""
 
     value: float
     low: float
     high: float
 
 
-def wilson(good: int, count: int) -> Interval | None:
+def wilson(good: int, count: int, confidence: float = CONFIDENCE) -> Interval | None:
     """Return the share ``good`` of ``count`` with Wilson's score interval; None without any.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of
@@ -36,9 +35,10 @@ def wilson(good: int, count: int) -> Interval | None:
         raise ValueError(f"{good} of {count} is no share")
     if not count:
         return None
-    share, z2 = good / count, Z * Z
+    share, z = good / count, NormalDist().inv_cdf((1 + confidence) / 2)
+    z2 = z * z
     centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = Z / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count))
+    half = z / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count))
     # Rounding must not put the ends of "none" and "all" outside of the share.
     return Interval(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from assistant.evaluation.statistics import wilson
+from assistant.evaluation.statistics import CONFIDENCE, wilson
 from assistant.rollout.reasons import GOOD, INCONCLUSIVE, Reason
 from assistant.rollout.rules import Rules
 from assistant.store.rollout_answers import CUT, EMPTY, ERROR, READ, ArmFigures
@@ -122,14 +122,16 @@ def doubts(evidence: Evidence, rules: Rules) -> list[Reason]:
     return [reason for reason in found if reason is not None]
 
 
-def lowest_difference(good: int, count: int, base_good: int, base_count: int) -> float:
-    """Return the lower end of the 95 % interval of the difference of two shares, the second one subtracted.
+def lowest_difference(
+    good: int, count: int, base_good: int, base_count: int, confidence: float = CONFIDENCE
+) -> float:
+    """Return the lower end of the interval of the difference of two shares, the second one subtracted.
 
     Source: R. G. Newcombe, "Interval estimation for the difference between independent proportions:
     comparison of eleven methods", Statistics in Medicine 17 (1998), method 10: from both Wilson intervals.
     Without any of one of them it is the lowest that a difference can be.
     """
-    mine, base = wilson(good, count), wilson(base_good, base_count)
+    mine, base = wilson(good, count, confidence), wilson(base_good, base_count, confidence)
     if mine is None or base is None:
         return -1.0
     return mine.value - base.value - math.hypot(mine.value - mine.low, base.high - base.value)
@@ -250,7 +252,7 @@ def _too_few(evidence: Evidence, rules: Rules) -> Reason | None:
 def _worse_success(evidence: Evidence, rules: Rules) -> Reason | None:
     mine, base = evidence.candidate, evidence.stable
     counts = (mine.read, mine.answers, base.read, base.answers)
-    return _not_proven("success", "good answers", "有效回答率", counts, rules.success_margin)
+    return _not_proven("success", "good answers", "有效回答率", counts, rules.success_margin, rules)
 
 
 def _worse_ratings(evidence: Evidence, rules: Rules) -> Reason | None:
@@ -259,17 +261,17 @@ def _worse_ratings(evidence: Evidence, rules: Rules) -> Reason | None:
     # Where none are asked for, those that are there may still say clearly that it is worse.
     if not rules.minimum_ratings and lowest_difference(*counts[2:], *counts[:2]) <= 0.0:
         return None
-    return _not_proven("ratings", "good ratings", "好评率", counts, rules.ratings_margin)
+    return _not_proven("ratings", "good ratings", "好评率", counts, rules.ratings_margin, rules)
 
 
 def _not_proven(
-    code: str, english: str, chinese: str, counts: tuple[int, int, int, int], margin: float
+    code: str, english: str, chinese: str, counts: tuple[int, int, int, int], margin: float, rules: Rules
 ) -> Reason | None:
     """Return that a share may be lower than stable's by more than ``margin``; None where it is proven not to.
 
     ``counts`` are the candidate's good ones, of how many, and the same of stable.
     """
-    low = lowest_difference(*counts)
+    low = lowest_difference(*counts, rules.confidence)
     if low >= -margin:
         return None
     good, count, base_good, base_count = counts

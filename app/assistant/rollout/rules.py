@@ -26,6 +26,9 @@ class Rules:
     minimum_ratings: int = _rule(20, 0, 10**9, "", "of each arm for a promotion; 0: none are needed")
     success_margin: float = _rule(0.02, 0, 1, "", "by which the share of good answers may be lower")
     ratings_margin: float = _rule(0.1, 0, 1, "", "by which the share of good ratings may be lower")
+    # Each look has its chance of an error, and there are up to 145: with 0.95, one in seven candidates that
+    # are worse by just the margin would be promoted, with this one in 28 (a test, test_rollout_looks.py).
+    confidence: float = _rule(0.99, 0.5, 0.99999, "", "of the intervals that must prove these margins")
     cut_margin: float = _rule(0.05, 0, 1, "", "by which the share of cut answers may be higher")
     latency_factor: float = _rule(1.2, 1, 100, "", "of stable's p50 and p99 that the candidate's may be")
     latency_seconds: float = _rule(0.2, 0, 600, "s", "on top of that")

@@ -244,7 +244,7 @@ def test_bad_answers_roll_back_at_the_next_tick(house: House) -> None:
 
 
 def test_it_extends_hour_by_hour_says_each_reason_once_and_promotes_when_proven(house: House) -> None:
-    running(house, hours=0.1, extend_hours=0.1, minimum_ratings=0, minimum_answers=5, success_margin=0.5)
+    running(house, hours=0.1, extend_hours=0.1, minimum_ratings=0, minimum_answers=5, success_margin=0.6)
     house.have_answered(6, STABLE)
     house.pass_time(0.1 * HOUR + 90, every=60)
     assert house.state == ("running", "few_answers")
