@@ -120,7 +120,7 @@ def test_pause_resume_and_abort(container: Container) -> None:
 
 
 def test_a_promotion_by_command_needs_proof_or_the_word_now(container: Container) -> None:
-    container.do(*START, "--minimum-ratings", "0", "--minimum-answers", "5", "--set", "success_margin=0.5")
+    container.do(*START, "--minimum-ratings", "0", "--minimum-answers", "5", "--set", "success_margin=0.6")
     assert container.do("confirm")[0] == 1
     container.run()
     status, said = container.do("promote")
