@@ -163,7 +163,7 @@ class Promotion:
             self._folder.point(PREVIOUS, record.over)
             self._folder.point(CURRENT, record.candidate)
         record, container = self._loaded(record)
-        if container is None or record.back:
+        if container is None:
             return
         if self._ready(self._config.ready_url):
             self._engine.assistant(self._config.stable, "rollout", "confirm")
@@ -199,16 +199,15 @@ class Promotion:
         self._told_at = time.monotonic()
 
     def _loaded(self, record: Record) -> tuple[Record, Container | None]:
-        """Return the stable container once it was told to load after the links were last changed."""
+        """Return the stable container, told to load since the links were changed; None where it is not."""
         container = self._engine.container(self._config.stable)
         if container is None:
             _LOG.error("there is no container %s; site.yml makes it again", self._config.stable)
-        elif container.started <= self._folder.pointed() and record.loaded <= self._folder.pointed():
-            record = self._load(record)
-            container = self._engine.container(self._config.stable)
+        elif max(container.started, record.loaded) <= self._folder.pointed():
+            return self._load(record)
         return record, container
 
-    def _load(self, record: Record) -> Record:
+    def _load(self, record: Record) -> tuple[Record, Container | None]:
         now, stable = time.time(), self._config.stable
         _LOG.info("%s is to load %s", stable, self._folder.target(CURRENT))
         try:
@@ -216,13 +215,12 @@ class Promotion:
             self._engine.assistant(stable, "reload")
         except EngineRefused as error:
             if error.status == _CANNOT_BE_SERVED and not record.back:
-                return self._turn_back(record, str(error))
+                return self._turn_back(record, str(error)), None
             _LOG.warning("%s cannot load it as it runs (%s) and is restarted", stable, error)
             self._engine.restart(stable)
         container = self._engine.container(stable)
-        return self._records.write(
-            replace(record, loaded=now, restarts=container.restarts if container else 0)
-        )
+        restarts = container.restarts if container else 0
+        return self._records.write(replace(record, loaded=now, restarts=restarts)), container
 
     def _report(self, reason: str) -> None:
         _LOG.error("the promotion failed: %s", reason)

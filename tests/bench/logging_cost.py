@@ -17,7 +17,6 @@ import sys
 import tempfile
 from dataclasses import astuple
 from pathlib import Path
-from statistics import fmean
 
 from assistant.evaluation.statistics import bootstrap
 from tests.bench.ack.arrivals import arrive
@@ -113,7 +112,9 @@ def main() -> int:
     with_logging, without = (statistics.median(shares[level]) for level in ("info", "error"))
     differences = [on - off for on, off in zip(shares["info"], shares["error"], strict=True)]
     # All pairs are of one kind.
-    cost = bootstrap([0] * len(differences), lambda drawn: fmean(differences[n] for n in drawn), seed=1)
+    cost = bootstrap(
+        [0] * len(differences), lambda drawn: statistics.fmean(differences[n] for n in drawn), seed=1
+    )
     requests = int(PER_SECOND * arguments.seconds) * arguments.rounds
     lines_per_request = round(lines / requests, 2)
     shipping = _shipping(round(lines_per_request), arguments.seconds)

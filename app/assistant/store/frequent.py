@@ -14,9 +14,9 @@ from assistant.messages import API, Kind
 from assistant.store.database import Database
 from assistant.store.models import REPLY, CachedHits, InboxRow, OutboxRow, PinnedHits, RatingRow
 from assistant.store.outbox import CACHED
+from assistant.store.retention import DAY
 
 BATCH = 500
-DAY = 86400.0
 
 
 @dataclass

@@ -22,10 +22,10 @@ from assistant.store.models import (
     PinnedHits,
     RatingRow,
 )
+from assistant.store.retention import DAY
 
 # Counters: how often the cache was cleared, and how often the pins were changed.
 CLEARED, CHANGED = "answer_cache_cleared", "pinned_answers_changed"
-DAY = 86400.0
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,18 @@ class Assistant:
                 raise
         return self.process.returncode
 
+    def command(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Give a command, as in this installation's container."""
+        return subprocess.run(
+            [sys.executable, "-m", "assistant", *words],
+            cwd=APP,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 

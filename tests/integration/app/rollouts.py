@@ -2,11 +2,10 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from tests.integration.app.process import APP, SECRETS, Assistant, until
+from tests.integration.app.process import SECRETS, Assistant, until
 
 # Hours of a rollout as fractions of a second, and every pause as short.
 QUICK = {
@@ -50,15 +49,7 @@ class Pair:
 
     def rollout(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Give the command ``rollout``, as in the stable one's container."""
-        return subprocess.run(
-            [sys.executable, "-m", "assistant", "rollout", *arguments],
-            env=self.stable.environment,
-            cwd=APP,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return self.stable.command("rollout", *arguments)
 
     def begin(self, **rules: str) -> None:
         """Start both, and a rollout with ``rules`` beside the quick ones."""

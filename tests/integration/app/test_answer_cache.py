@@ -40,14 +40,8 @@ class Service:
         return self.assistant.post(PATH, json=body, headers={**HEADERS, **(headers or {})})
 
     def command(self, *words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "assistant", *words],
-            cwd=APP,
-            env=self.assistant.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = self.assistant.command(*words)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
 

@@ -1,8 +1,6 @@
 """The command ``inbox`` beside a running assistant: what it puts back is answered, and sent, for real."""
 
 import json
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -28,14 +26,7 @@ def clean(platforms: Platforms) -> None:
 
 def inbox(assistant: Assistant, *arguments: str, status: int = 0) -> str:
     """What the command prints, run with the environment of the container."""
-    done = subprocess.run(
-        [sys.executable, "-m", "assistant", "inbox", *arguments],
-        env=assistant.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = assistant.command("inbox", *arguments)
     assert done.returncode == status, done.stdout + done.stderr
     assert PRIVATE not in done.stdout + done.stderr or "--text" in arguments
     return done.stderr if status else done.stdout

@@ -4,7 +4,6 @@ import itertools
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from tests.emulators.model_server import ModelServer, Trouble, make_model_app
 from tests.emulators.server import Server
 from tests.emulators.telegram_client import SECRET_HEADER, TelegramUser, message_update
 from tests.integration.app.conftest import Maker, Platforms
-from tests.integration.app.process import APP, SECRETS, Assistant, until
+from tests.integration.app.process import SECRETS, Assistant, until
 from tests.integration.app.test_waiting import with_model_server
 
 API = {"Authorization": f"Bearer {SECRETS['api_token']}"}
@@ -216,10 +215,8 @@ def test_a_pinned_answer_is_counted_alike_in_a_chat_and_for_an_api_call(
     assistant, model = remote
 
     def cache(*words: str) -> str:
-        command = [sys.executable, "-m", "assistant", "cache", *words]
-        done = subprocess.run(
-            command, cwd=APP, env=assistant.environment, capture_output=True, text=True, check=True
-        )
+        done = assistant.command("cache", *words)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     cache("pin", "--question", "Is it pinned?", "--answer", "Yes.")
@@ -307,11 +304,7 @@ def test_a_process_that_dies_while_it_loads_is_a_failed_load(
 
 
 def status(assistant: Assistant, *arguments: str) -> subprocess.CompletedProcess[str]:
-    url = f"{assistant.url}/metrics"
-    command = [sys.executable, "-m", "assistant", "status", "--url", url, *arguments]
-    return subprocess.run(
-        command, env=assistant.environment, cwd=APP, capture_output=True, text=True, check=False
-    )
+    return assistant.command("status", "--url", f"{assistant.url}/metrics", *arguments)
 
 
 def test_status_is_one_screen(remote: tuple[Assistant, ModelServer]) -> None:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -13,17 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from rollout_agent.versions import CURRENT, point
 from tests.integration.app.conftest import Maker
-from tests.integration.app.process import APP, SECRETS, Assistant, until
+from tests.integration.app.process import SECRETS, Assistant, until
 
 HEADERS = {"Authorization": f"Bearer {SECRETS['api_token']}"}
-
-
-def point(link: Path, target: Path) -> None:
-    """Swap the link as the roles do."""
-    fresh = link.with_suffix(".new")
-    fresh.symlink_to(target)
-    fresh.rename(link)
 
 
 @pytest.fixture
@@ -31,8 +24,8 @@ def served(make_assistant: Maker, model_path: Path, tmp_path: Path) -> Iterator[
     """An assistant that loads a link, which leads to one of two files that are there."""
     for name in ("first", "second"):
         shutil.copy(model_path, tmp_path / f"{name}.gguf")
-    link = tmp_path / "current.gguf"
-    link.symlink_to(tmp_path / "first.gguf")
+    point(tmp_path, CURRENT, "first.gguf")
+    link = tmp_path / CURRENT
     made = make_assistant({"MODEL_PATH": str(link), "ASSISTANT_MAX_TOKENS": "4"})
     made.start()
     yield made, link
@@ -41,14 +34,7 @@ def served(make_assistant: Maker, model_path: Path, tmp_path: Path) -> Iterator[
 
 def command(assistant: Assistant, *words: str) -> subprocess.CompletedProcess[str]:
     assert assistant.process is not None
-    return subprocess.run(
-        [sys.executable, "-m", "assistant", "reload", "--master", str(assistant.process.pid), *words],
-        env=assistant.environment,
-        cwd=APP,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return assistant.command("reload", "--master", str(assistant.process.pid), *words)
 
 
 def said(assistant: Assistant, *words: str) -> str:
@@ -90,7 +76,7 @@ def test_who_asks_meanwhile_is_answered(served: tuple[Assistant, Path]) -> None:
     assistant, link = served
     with asked_all_the_time(assistant) as answers:
         until("the first model answers", lambda: answers[200, "first"] > 5)
-        point(link, link.with_name("second.gguf"))
+        point(link.parent, link.name, "second.gguf")
         assert said(assistant) == "reloaded"
         until("the second model answers", lambda: answers[200, "second"] > 5)
     assert set(answers) == {(200, "first"), (200, "second")}

@@ -1,7 +1,5 @@
 """Retention and forgetting on real databases, beside processes that receive and answer."""
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +14,7 @@ from assistant.store.models import Conversation, HistoryRow, InboxRow, OutboxRow
 from assistant.store.retention import DAY, erase, find
 from tests.emulators.feishu_client import FeishuUser
 from tests.integration.app.conftest import Maker, Platforms
-from tests.integration.app.process import APP, Assistant, until
+from tests.integration.app.process import until
 from tests.integration.app.test_shared_database import together
 
 MESSAGES, CHATS = 120, 6
@@ -193,18 +191,6 @@ def test_forgetting_beside_those_who_answer(any_database: str) -> None:
         database.close()
 
 
-def forget(assistant: Assistant, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "assistant", "forget", *arguments],
-        cwd=APP,
-        env=assistant.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 def test_the_command_forgets_a_person_while_the_service_answers(
     make_assistant: Maker, platforms: Platforms, any_database: str
 ) -> None:
@@ -221,14 +207,14 @@ def test_the_command_forgets_a_person_while_the_service_answers(
     assert platforms.post_feishu(assistant, held).status_code == 200
     until("it is being answered", assistant.marker.exists)
 
-    found = forget(assistant, "--channel", "feishu", "--user", one.open_id)
+    found = assistant.command("forget", "--channel", "feishu", "--user", one.open_id)
     assert (found.returncode, found.stderr) == (0, "")
     assert "messages 2, replies 1, conversations 1" in found.stdout
     assert "at the moment 1" in found.stdout
     assert "--yes" in found.stdout
     assert assistant.count("messages") == 4, "without --yes nothing is changed"
 
-    done = forget(assistant, "--channel", "feishu", "--user", one.open_id, "--yes")
+    done = assistant.command("forget", "--channel", "feishu", "--user", one.open_id, "--yes")
     assert (done.returncode, done.stderr) == (0, "")
     assert "deleted: messages 2, replies 1, conversations 1" in done.stdout
     assistant.hold.unlink()
@@ -243,7 +229,7 @@ def test_the_command_forgets_a_person_while_the_service_answers(
     assert len(sent) == 3
     kept = assistant.rows("SELECT text FROM inbox WHERE text <> '' ORDER BY id")
     assert kept == [("good day",), ("and now",)]
-    again = forget(assistant, "--channel", "feishu", "--user", one.open_id)
+    again = assistant.command("forget", "--channel", "feishu", "--user", one.open_id)
     assert again.returncode == 3
     assert assistant.stop() == 0
 
@@ -282,7 +268,7 @@ def test_the_service_deletes_what_is_too_old(make_assistant: Maker, any_database
 def test_the_command_says_what_is_wrong(
     make_assistant: Maker, arguments: tuple[str, ...], status: int, words: list[str]
 ) -> None:
-    ended = forget(make_assistant({}), *arguments)
+    ended = make_assistant({}).command("forget", *arguments)
     assert ended.returncode == status
     assert not [w for w in words if w not in ended.stderr], ended.stderr
     assert "Traceback" not in ended.stderr

@@ -1,7 +1,5 @@
 """A rollout of two whole processes on one PostgreSQL: one judges, both choose alike, either may be killed."""
 
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ import pytest
 from tests.emulators.model_server import ModelServer, make_model_app
 from tests.emulators.server import Server
 from tests.integration.app.conftest import Maker
-from tests.integration.app.process import APP, SECRETS, Assistant, until
+from tests.integration.app.process import SECRETS, Assistant, until
 from tests.integration.app.rollouts import QUICK
 from tests.integration.app.test_web_chat import Visitor
 
@@ -72,18 +70,8 @@ class Twins:
             "hours": "24",
             "share": "0.5",
         }
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "assistant", "rollout", "start", "--candidate", "new"),
-                *("--url", f"{self.candidate.url}/v1", *(f"--set={n}={v}" for n, v in rules.items())),
-            ],
-            env={**self.processes["one"].environment},
-            cwd=APP,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        start = ("rollout", "start", "--candidate", "new", "--url", f"{self.candidate.url}/v1")
+        done = self.processes["one"].command(*start, *(f"--set={n}={v}" for n, v in rules.items()))
         assert done.returncode == 0, done.stderr
 
     def rows(self, query: str) -> list[Any]:

@@ -1,8 +1,6 @@
 """The command ``telegram`` beside a running assistant: does Telegram get through?"""
 
 import json
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -27,14 +25,7 @@ def clean(platforms: Platforms) -> None:
 
 
 def command(assistant: Assistant, *arguments: str, status: int = 0, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "assistant", "telegram", *arguments],
-        env={**assistant.environment, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = assistant.command("telegram", *arguments, **environment)
     assert done.returncode == status, done.stdout + done.stderr
     assert SECRETS["telegram_bot_token"] not in done.stdout + done.stderr
     return done.stdout + done.stderr

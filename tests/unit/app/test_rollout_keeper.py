@@ -115,6 +115,14 @@ def house(store: Store, process: Process, model: Model, tmp_path: Path) -> House
     return House(store, process, model, tmp_path)
 
 
+@pytest.fixture
+def other(store: Store, process: Process, model: Model, tmp_path: Path) -> House:
+    """Another process on the same database."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    return House(store, process, model, folder)
+
+
 def test_a_candidate_that_loads_and_answers_runs(house: House, process: Process, model: Model) -> None:
     house.begin()
     process.ready = model.ready = False
@@ -275,12 +283,7 @@ def test_a_promotion_that_hangs_is_said_once_and_not_undone(house: House) -> Non
     assert len(house.said) == 4
 
 
-def test_one_of_two_processes_keeps_and_both_follow(
-    house: House, store: Store, process: Process, model: Model, tmp_path: Path
-) -> None:
-    folder = tmp_path / "other"
-    folder.mkdir()
-    other = House(store, process, model, folder)
+def test_one_of_two_processes_keeps_and_both_follow(house: House, other: House, store: Store) -> None:
     running(house)
     for _ in range(10):
         store.clock.now += 5
@@ -296,11 +299,8 @@ def test_one_of_two_processes_keeps_and_both_follow(
 
 
 def test_who_takes_over_judges_by_what_it_has_seen_itself(
-    house: House, store: Store, process: Process, model: Model, tmp_path: Path
+    house: House, other: House, store: Store, process: Process
 ) -> None:
-    folder = tmp_path / "other"
-    folder.mkdir()
-    other = House(store, process, model, folder)
     running(house, load_seconds=60)
     # Twice: the second to take over has looked at the candidate before, long ago.
     for keeps, follows in ((house, other), (other, house)):
